@@ -1,0 +1,1 @@
+//! Packet formats: views in, builders out. No input makes anything here panic.

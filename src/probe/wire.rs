@@ -1,0 +1,74 @@
+//! What carries probes and replies: real sockets, the simulator or a capture.
+
+use std::net::IpAddr;
+
+use crate::trace::{Losses, Moment, ProbeId, SendFault};
+
+/// A probe ready to leave: one complete IP packet, header and checksums included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Which probe it is.
+    pub probe: ProbeId,
+    /// Destination address, as in the packet.
+    pub destination: IpAddr,
+    /// The packet from the IP header on.
+    pub packet: Vec<u8>,
+}
+
+/// A packet that came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When: the kernel's stamp where there is one. May lie before the moment it is handed over.
+    pub at: Moment,
+    /// The packet from the IP header on. Where the kernel keeps the header to itself (IPv6 raw sockets), the wire
+    /// rebuilds it from the ancillary data, with flow label 0.
+    pub packet: Vec<u8>,
+}
+
+/// What a wait ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A packet came in. There may be more.
+    Packet(Arrival),
+    /// The deadline passed.
+    Quiet,
+    /// The user asked to stop (Ctrl-C).
+    Interrupted,
+}
+
+/// The wire is broken for good, as opposed to one packet that could not be sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireFault {
+    /// Receiving failed.
+    #[error("cannot {operation}: {source}")]
+    Io {
+        /// What was tried, such as `receive ICMP`.
+        operation: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+/// What carries probes and replies.
+///
+/// One clock: the moments of `now`, `send` and the arrivals' `at` are of the same kind and start with the wire.
+pub trait Wire {
+    /// The time now.
+    fn now(&mut self) -> Moment;
+
+    /// Sends one packet and says when it left.
+    ///
+    /// # Errors
+    /// [`SendFault`] if it did not leave. The wire stays usable.
+    fn send(&mut self, transmit: &Transmit) -> Result<Moment, SendFault>;
+
+    /// Waits for a packet until `until`; a past deadline still collects what has already arrived.
+    ///
+    /// # Errors
+    /// [`WireFault`] if nothing can be received any more.
+    fn wait(&mut self, until: Moment) -> Result<Heard, WireFault>;
+
+    /// What the receiving side lost so far.
+    fn losses(&mut self) -> Losses;
+}

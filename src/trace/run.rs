@@ -1,0 +1,195 @@
+//! One measurement, whole.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Moment, Probe, ProbeId, WallTime};
+
+/// The protocol a probe is sent with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// A TCP SYN (RFC 9293).
+    Tcp,
+    /// An ICMP or ICMPv6 echo request (RFC 792, RFC 4443).
+    Icmp,
+    /// A UDP datagram (RFC 768).
+    Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Tcp => "TCP",
+            Self::Icmp => "ICMP",
+            Self::Udp => "UDP",
+        })
+    }
+}
+
+/// A destination's place in [`Run::destinations`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DestinationId(pub u16);
+
+/// A flow's place in [`Run::flows`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FlowId(pub u16);
+
+/// How a reference came to be one, which says how well it controls for the target's route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReferenceKind {
+    /// The user named it.
+    Given,
+    /// The target itself on another port or protocol: the same route but for the hash of the ports.
+    SameHost,
+    /// A neighbour found inside the same announced prefix.
+    Found,
+}
+
+/// What a destination is to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The host in question.
+    Target,
+    /// The host it is compared with.
+    Reference(ReferenceKind),
+    /// The target on another port or protocol, probed with a full TTL only, to tell the scope of a loss.
+    Variant,
+}
+
+/// An address probed with one protocol and port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    /// What it is to the run.
+    pub role: Role,
+    /// As the user wrote it.
+    pub host: String,
+    /// The address probed.
+    pub address: IpAddr,
+    /// The protocol probed with.
+    pub protocol: Protocol,
+    /// TCP or UDP destination port; `None` for ICMP.
+    pub port: Option<u16>,
+}
+
+/// One 5-tuple, the same for every TTL (RFC 6438 for the flow label; Augustin et al. 2006 for the rest).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// TCP or UDP source port, or ICMP identifier.
+    pub source_port: u16,
+    /// IPv6 flow label, 20 bits.
+    pub label: u32,
+}
+
+/// Packets that came in and belong to no probe of ours. Counted, never shown as hops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strays {
+    /// Not readable as IP with ICMP, TCP or UDP inside.
+    pub malformed: u64,
+    /// Readable, but about other people's packets.
+    pub foreign: u64,
+    /// Aimed at a flow of ours but with a wrong key: a late packet of an earlier run, or a forgery.
+    pub wrong_key: u64,
+    /// Quotes a flow of ours with an IP identification that we never sent: a box on the way rewrites it.
+    pub rewritten: u64,
+}
+
+/// What the receiving side lost, as far as the kernel tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Losses {
+    /// Packets the kernel dropped because a receive buffer was full.
+    pub overflow: u64,
+    /// Packets cut short by our own buffer.
+    pub truncated: u64,
+}
+
+/// Why the run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum End {
+    /// Nothing more was needed.
+    Decided,
+    /// The probe budget was spent.
+    OutOfProbes,
+    /// The time budget was spent.
+    OutOfTime,
+    /// The user stopped it.
+    Interrupted,
+    /// Sending no longer worked.
+    CannotSend,
+}
+
+/// One measurement, whole: target, references and variants probed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Wall-clock time of [`Moment::START`].
+    pub started_at: WallTime,
+    /// How long it took.
+    pub ended_at: Moment,
+    /// Why it ended; `None` while it goes on.
+    pub end: Option<End>,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Our address.
+    pub source: IpAddr,
+    /// First TTL probed.
+    pub first_ttl: u8,
+    /// Highest TTL probed but for [`Stage::Reach`](super::Stage::Reach).
+    pub max_ttl: u8,
+    /// Who was probed; the first one is the target.
+    pub destinations: Vec<Destination>,
+    /// The flows, shared by all destinations: flow *i* of each uses the same source port.
+    pub flows: Vec<Flow>,
+    /// Every probe in order of sending.
+    pub probes: Vec<Probe>,
+    /// Packets that were not ours.
+    pub strays: Strays,
+    /// Packets the kernel lost.
+    pub losses: Losses,
+}
+
+impl Run {
+    /// The target's id.
+    pub const TARGET: DestinationId = DestinationId(0);
+
+    /// The destination with this id.
+    ///
+    /// # Panics
+    /// If the id is of another run.
+    #[must_use]
+    pub fn destination(&self, id: DestinationId) -> &Destination {
+        &self.destinations[usize::from(id.0)]
+    }
+
+    /// The probe with this id.
+    ///
+    /// # Panics
+    /// If the id is of another run.
+    #[must_use]
+    pub fn probe(&self, id: ProbeId) -> &Probe {
+        &self.probes[id.0 as usize]
+    }
+
+    /// All destinations with their ids.
+    pub fn destinations(&self) -> impl Iterator<Item = (DestinationId, &Destination)> {
+        (0..).map(DestinationId).zip(&self.destinations)
+    }
+
+    /// The ids of the references, in the order given.
+    pub fn references(&self) -> impl Iterator<Item = DestinationId> {
+        self.destinations().filter(|(_, one)| matches!(one.role, Role::Reference(_))).map(|(id, _)| id)
+    }
+
+    /// The probes sent to one destination, in order of sending.
+    pub fn probes_to(&self, id: DestinationId) -> impl Iterator<Item = &Probe> {
+        self.probes.iter().filter(move |probe| probe.destination == id && probe.was_sent())
+    }
+}
