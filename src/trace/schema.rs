@@ -3,10 +3,6 @@
 //! Plain data with the names and types of the published contract. Fields may be added, none renamed or removed. Who
 //! fills it in knows paths and verdicts; this module only knows how they are written down and read back.
 
-use std::net::IpAddr;
-
-use serde::{Deserialize, Serialize};
-
 /// The value of `schema` in a single run.
 pub const RUN: &str = "lasthop.run/1";
 /// The value of `schema` in a set of runs.
