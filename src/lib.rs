@@ -1,5 +1,8 @@
 //! Names the network in which packets to a host stop.
 pub mod number;
 pub mod packet;
+pub mod path;
 pub mod probe;
+pub mod session;
 pub mod trace;
+pub mod verdict;

@@ -19,9 +19,9 @@ pub mod schema;
 mod time;
 
 pub use hop::{Hop, ReplyCounts, Responder, Rtt, Unreachable, hops};
-pub use need::{Advice, Need, Shape};
+pub use need::{Advice, Member, Need};
 pub use probe::{Probe, ProbeId, SendFault, Stage};
-pub use reply::{InterfaceObject, InterfaceRole, MplsLabel, Quoted, Reply, ReplyKind, TcpReply};
+pub use reply::{InterfaceObject, InterfaceRole, MplsLabel, Quoted, Reply, ReplyKind, TcpReply, hops_back};
 pub use run::{
     Destination, DestinationId, End, Flow, FlowId, Losses, Protocol, ReferenceKind, Role, Run, Strays,
 };

@@ -3,25 +3,24 @@
 //! The verdict knows what would decide it; the engine knows what the network may be asked now. They speak through this
 //! list: the reader states the whole of what it still lacks, and states it anew whenever it has learned something.
 
-use super::{DestinationId, FlowId, Stage};
+use super::{DestinationId, FlowId, Moment, Stage};
 
-/// How a need is filled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Probed back to back in an order drawn by coin for each group: one id for a single probe, target and reference
-    /// for a pair.
-    pub members: Vec<DestinationId>,
-    /// TTL of every member; `None` for a full TTL.
-    pub ttl: Option<u8>,
-    /// Flow of every member.
+/// Whom a probe goes to, and along which 5-tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The destination.
+    pub destination: DestinationId,
+    /// The flow.
     pub flow: FlowId,
 }
 
 /// One group of probes that would tell the reader something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// What to send.
-    pub shape: Shape,
+    /// Probed back to back in an order drawn by coin for each group: one for a single probe, two for a pair.
+    pub members: Vec<Member>,
+    /// TTL of every member; `None` for a full TTL.
+    pub ttl: Option<u8>,
     /// Why it is sent; it is written into the probes.
     pub stage: Stage,
 }
@@ -33,4 +32,6 @@ pub struct Advice {
     pub needs: Vec<Need>,
     /// Nothing more would change the conclusion. Ends the run even while replies are awaited.
     pub decided: bool,
+    /// Ask again at this moment even if nothing has changed by then.
+    pub ask_again_at: Option<Moment>,
 }

@@ -1,0 +1,52 @@
+//! The loop between an engine, a wire and whoever says what is needed next.
+
+use super::engine::{Engine, Input, Output};
+use super::wire::{Heard, Wire, WireFault};
+use crate::trace::{Advice, End, Moment, Run};
+
+/// Reads the record so far and says what would tell it more.
+pub trait Guide {
+    /// What is needed, given this record at this moment.
+    fn advise(&mut self, run: &Run, now: Moment) -> Advice;
+}
+
+impl<F: FnMut(&Run, Moment) -> Advice> Guide for F {
+    fn advise(&mut self, run: &Run, now: Moment) -> Advice {
+        self(run, now)
+    }
+}
+
+/// Runs the engine on the wire to its end. The record is whole up to the moment the wire broke, if it did.
+pub fn drive(
+    mut engine: Engine,
+    wire: &mut (impl Wire + ?Sized),
+    guide: &mut (impl Guide + ?Sized),
+) -> (Run, Option<WireFault>) {
+    loop {
+        let now = wire.now();
+        match engine.poll(now) {
+            Output::Transmit(transmit) => {
+                let outcome = wire.send(&transmit);
+                engine.handle(wire.now(), Input::Sent(outcome));
+            }
+            Output::Ask => {
+                let advice = guide.advise(engine.run(), now);
+                engine.handle(now, Input::Advice(&advice));
+            }
+            Output::Wait(until) => match wire.wait(until) {
+                Ok(Heard::Packet(arrival)) => engine.handle(wire.now(), Input::Packet(&arrival)),
+                Ok(Heard::Quiet) => engine.handle(wire.now(), Input::Losses(wire.losses())),
+                Ok(Heard::Interrupted) => engine.handle(wire.now(), Input::Interrupt),
+                Err(fault) => {
+                    let mut run = engine.into_run();
+                    run.end = Some(End::CannotSend);
+                    return (run, Some(fault));
+                }
+            },
+            Output::Done(_) => {
+                engine.handle(now, Input::Losses(wire.losses()));
+                return (engine.into_run(), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,507 @@
+//! Sends what is needed as fast as the budgets allow, and keeps every reply.
+//!
+//! One contract, as in any machine without I/O of its own: hand in one fact, then [`poll`](Engine::poll) until it
+//! answers [`Wait`](Output::Wait) or [`Done`](Output::Done), doing what each output says before the next poll.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::identity::{Identity, Names, Recognised, Stray};
+use super::pace::{Bearer, Budgets};
+use super::plan::{Plan, PlanError};
+use super::wire::{Arrival, Transmit};
+use crate::trace::{
+    Advice, DestinationId, End, FlowId, Losses, Moment, Need, Probe, ProbeId, Reply, Role, Run, SendFault,
+    Stage, Strays, WallTime,
+};
+
+/// The TTL of a probe that is meant to reach the host: what Linux gives its own packets.
+const FULL_TTL: u8 = 64;
+/// How often a full send queue is tried again before the probe is written off.
+const FULL_RETRIES: u8 = 5;
+/// Failed sends in a row after which sending is taken to be impossible.
+const FAULTS_IN_A_ROW: u8 = 6;
+/// The shortest wait once round-trip times are known. A router's slow path may take this much longer than usual.
+const SHORTEST_WAIT: Duration = Duration::from_millis(500);
+/// How long after a probe an unnamed answer of the host may still be its: the last SYN-ACK that Linux repeats
+/// comes after 1 + 2 + 4 + 8 + 16 s.
+const UNNAMED_LIFETIME: Duration = Duration::from_secs(32);
+
+/// One fact handed in.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A packet arrived.
+    Packet(&'a Arrival),
+    /// The probe of the last [`Output::Transmit`] left, or did not.
+    Sent(Result<Moment, SendFault>),
+    /// What is needed now; answers [`Output::Ask`].
+    Advice(&'a Advice),
+    /// What the receiving side has lost so far.
+    Losses(Losses),
+    /// The user wants to stop.
+    Interrupt,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send this and hand in [`Input::Sent`].
+    Transmit(Transmit),
+    /// The record has changed: ask the reader what it needs and hand in [`Input::Advice`].
+    Ask,
+    /// Wait for a packet, at most until this moment.
+    Wait(Moment),
+    /// Over.
+    Done(End),
+}
+
+/// The measuring machine of one run.
+#[derive(Debug)]
+pub struct Engine {
+    plan: Plan,
+    identity: Identity,
+    budgets: Budgets,
+    coin: ChaCha8Rng,
+    run: Run,
+    needs: Vec<Need>,
+    decided: bool,
+    ask_again_at: Option<Moment>,
+    /// The record has changed since the reader was last asked.
+    stale: bool,
+    /// Members of a group already begun, in coin-drawn order.
+    group: Vec<(DestinationId, FlowId, Option<u8>, Stage)>,
+    groups: u32,
+    /// The probe handed out last, until it is known to have left.
+    leaving: Option<(ProbeId, Bearer)>,
+    retry: Option<(Transmit, u8, Moment)>,
+    faults_in_a_row: u8,
+    /// Deadlines of the probes that are waited for.
+    waiting: BTreeSet<(Moment, ProbeId)>,
+    deadlines: Vec<Option<Moment>>,
+    longest_rtt: Option<Duration>,
+    /// Lowest TTL at which each host answered for itself.
+    distances: HashMap<IpAddr, u8>,
+    interrupted: bool,
+}
+
+impl Engine {
+    /// A machine for this plan.
+    ///
+    /// # Errors
+    /// [`PlanError`] if the plan cannot be carried out.
+    pub fn new(plan: Plan, started_at: WallTime) -> Result<Self, PlanError> {
+        plan.check()?;
+        let mut coin = ChaCha8Rng::seed_from_u64(plan.seed);
+        let mut key = [0; 16];
+        coin.fill_bytes(&mut key);
+        let identity = Identity::new(key, plan.source, &plan.destinations, &plan.source_ports);
+        let run = Run {
+            started_at,
+            ended_at: Moment::START,
+            end: None,
+            seed: plan.seed,
+            source: plan.source,
+            first_ttl: plan.first_ttl,
+            max_ttl: plan.max_ttl,
+            destinations: plan.destinations.clone(),
+            flows: identity.flows().to_vec(),
+            probes: Vec::new(),
+            strays: Strays::default(),
+            losses: Losses::default(),
+        };
+        Ok(Self {
+            budgets: Budgets::new(plan.pace),
+            plan,
+            identity,
+            coin,
+            run,
+            needs: Vec::new(),
+            decided: false,
+            ask_again_at: None,
+            stale: true,
+            group: Vec::new(),
+            groups: 0,
+            leaving: None,
+            retry: None,
+            faults_in_a_row: 0,
+            waiting: BTreeSet::new(),
+            deadlines: Vec::new(),
+            longest_rtt: None,
+            distances: HashMap::new(),
+            interrupted: false,
+        })
+    }
+
+    /// The record so far.
+    #[must_use]
+    pub const fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The record, finished.
+    #[must_use]
+    pub fn into_run(self) -> Run {
+        self.run
+    }
+
+    /// Takes one fact at one moment. `now` may not go back; an arrival keeps its own, earlier, moment.
+    pub fn handle(&mut self, now: Moment, input: Input<'_>) {
+        self.run.ended_at = self.run.ended_at.max(now);
+        match input {
+            Input::Packet(arrival) => self.receive(arrival),
+            Input::Sent(outcome) => self.sent(now, outcome),
+            Input::Advice(advice) => {
+                self.needs.clone_from(&advice.needs);
+                self.decided = advice.decided;
+                self.ask_again_at = advice.ask_again_at.filter(|at| *at > now);
+                self.stale = false;
+            }
+            Input::Losses(losses) => self.run.losses = losses,
+            Input::Interrupt => self.interrupted = true,
+        }
+    }
+
+    /// What to do at `now`. Ask again until it says [`Output::Wait`] or [`Output::Done`].
+    #[must_use]
+    pub fn poll(&mut self, now: Moment) -> Output {
+        self.run.ended_at = self.run.ended_at.max(now);
+        self.give_up(now);
+        if let Some(end) = self.end(now) {
+            self.run.end = Some(end);
+            return Output::Done(end);
+        }
+        if self.ask_again_at.is_some_and(|at| at <= now) {
+            self.ask_again_at = None;
+            self.stale = true;
+        }
+        let mut wake = self.waiting.first().map_or(Moment::NEVER, |(at, _)| *at);
+        wake = wake.min(self.ask_again_at.unwrap_or(Moment::NEVER));
+        wake = wake.min(Moment::START + self.plan.budget.time);
+        if let Some((transmit, _, at)) = &self.retry {
+            if *at <= now {
+                return Output::Transmit(transmit.clone());
+            }
+            return Output::Wait(wake.min(*at));
+        }
+        let slot = self.budgets.next_send();
+        if slot > now {
+            // Between two sends there is time to ask, but no use for the answer yet unless it could end the run.
+            let idle = self.group.is_empty() && self.needs.is_empty();
+            if self.stale && idle {
+                return Output::Ask;
+            }
+            return Output::Wait(wake.min(slot));
+        }
+        if self.group.is_empty() {
+            if self.stale {
+                return Output::Ask;
+            }
+            match self.choose(now) {
+                Ok(()) => {}
+                Err(Some(ready)) => return Output::Wait(wake.min(ready)),
+                // Nothing is needed: the replies still awaited may change that.
+                Err(None) => return Output::Wait(wake),
+            }
+        }
+        match self.group.pop() {
+            Some((destination, flow, ttl, stage)) => {
+                Output::Transmit(self.compose(destination, flow, ttl, stage))
+            }
+            None => Output::Wait(wake),
+        }
+    }
+
+    fn end(&self, now: Moment) -> Option<End> {
+        if self.interrupted {
+            return Some(End::Interrupted);
+        }
+        if self.leaving.is_some() {
+            return None;
+        }
+        if self.faults_in_a_row >= FAULTS_IN_A_ROW {
+            return Some(End::CannotSend);
+        }
+        if now >= Moment::START + self.plan.budget.time {
+            return Some(End::OutOfTime);
+        }
+        if !self.stale && self.decided {
+            return Some(End::Decided);
+        }
+        let idle = self.waiting.is_empty() && self.group.is_empty() && self.retry.is_none();
+        if idle && self.run.probes.len() as u32 >= self.plan.budget.probes {
+            return (!self.stale).then_some(End::OutOfProbes);
+        }
+        (idle && !self.stale && self.needs.is_empty() && self.ask_again_at.is_none()).then_some(End::Decided)
+    }
+
+    /// Ends the wait for every probe whose time is over.
+    fn give_up(&mut self, now: Moment) {
+        while let Some(&(at, id)) = self.waiting.first() {
+            if at > now {
+                break;
+            }
+            self.waiting.pop_first();
+            let probe = &mut self.run.probes[id.0 as usize];
+            probe.given_up_at = Some(at);
+            let (destination, ttl) = (probe.destination, limited(probe));
+            self.stale = true;
+            self.learn(destination, ttl, false, at);
+        }
+    }
+
+    /// Draws the next group that the budgets allow into `group`; or says when the first one may leave.
+    fn choose(&mut self, now: Moment) -> Result<(), Option<Moment>> {
+        let left = self.plan.budget.probes.saturating_sub(self.run.probes.len() as u32) as usize;
+        let mut earliest = None;
+        let mut chosen = None;
+        for (place, need) in self.needs.iter().enumerate() {
+            let size = need.members.len();
+            if size == 0 || size > left {
+                continue;
+            }
+            let ready = self.ready(need, now);
+            if ready <= now {
+                chosen = Some(place);
+                break;
+            }
+            earliest = Some(earliest.map_or(ready, |earliest: Moment| earliest.min(ready)));
+        }
+        let need = chosen.map(|place| self.needs.remove(place)).ok_or(earliest)?;
+        self.groups += 1;
+        self.group =
+            need.members.iter().map(|one| (one.destination, one.flow, need.ttl, need.stage)).collect();
+        // The coin. A fixed order would let a rate limiter answer the same member every time.
+        self.group.shuffle(&mut self.coin);
+        Ok(())
+    }
+
+    /// When every bearer of a group can take its share.
+    fn ready(&self, need: &Need, now: Moment) -> Moment {
+        let mut shares: Vec<(Bearer, usize)> = Vec::with_capacity(2);
+        for member in &need.members {
+            let bearer = self.bearer(member.destination, need.ttl);
+            match shares.iter_mut().find(|(known, _)| *known == bearer) {
+                Some((_, count)) => *count += 1,
+                None => shares.push((bearer, 1)),
+            }
+        }
+        shares.into_iter().map(|(bearer, count)| self.budgets.ready(bearer, count, now)).max().unwrap_or(now)
+    }
+
+    fn bearer(&self, destination: DestinationId, ttl: Option<u8>) -> Bearer {
+        let address = self.run.destination(destination).address;
+        match ttl {
+            Some(ttl) if self.distances.get(&address).is_none_or(|distance| ttl < *distance) => {
+                Bearer::Router(ttl)
+            }
+            _ => Bearer::Host(address),
+        }
+    }
+
+    fn compose(
+        &mut self,
+        destination: DestinationId,
+        flow: FlowId,
+        ttl: Option<u8>,
+        stage: Stage,
+    ) -> Transmit {
+        let id = ProbeId(self.run.probes.len() as u32);
+        let bearer = self.bearer(destination, ttl);
+        // A full TTL makes a probe of reach, whatever it was asked for; hops are made of the others.
+        let stage = if ttl.is_none() { Stage::Reach } else { stage };
+        let ttl = ttl.unwrap_or(FULL_TTL);
+        self.run.probes.push(Probe {
+            id,
+            destination,
+            flow,
+            ttl,
+            stage,
+            group: self.groups,
+            sent_at: None,
+            fault: None,
+            given_up_at: None,
+            replies: Vec::new(),
+        });
+        self.deadlines.push(None);
+        self.leaving = Some((id, bearer));
+        let packet = self.identity.packet(id, destination, flow, ttl);
+        Transmit { probe: id, destination: self.run.destination(destination).address, packet }
+    }
+
+    fn sent(&mut self, now: Moment, outcome: Result<Moment, SendFault>) {
+        let Some((id, bearer)) = self.leaving.take() else { return };
+        let retried = self.retry.take();
+        let probe = &mut self.run.probes[id.0 as usize];
+        match outcome {
+            Ok(at) => {
+                probe.sent_at = Some(at);
+                self.faults_in_a_row = 0;
+                self.budgets.spend(bearer, at.max(now));
+                let deadline = at + self.patience();
+                self.waiting.insert((deadline, id));
+                self.deadlines[id.0 as usize] = Some(deadline);
+            }
+            Err(SendFault::Full) if retried.as_ref().is_none_or(|(_, tries, _)| *tries < FULL_RETRIES) => {
+                let tries = retried.as_ref().map_or(0, |(_, tries, _)| *tries) + 1;
+                let (destination, flow, ttl) = (probe.destination, probe.flow, probe.ttl);
+                let packet = self.identity.packet(id, destination, flow, ttl);
+                let transmit =
+                    Transmit { probe: id, destination: self.run.destination(destination).address, packet };
+                // The queue drains in the time of a few packets; the wait doubles in case it is a slow link.
+                self.retry = Some((transmit, tries, now + Duration::from_millis(10 << tries)));
+                self.leaving = Some((id, bearer));
+            }
+            Err(fault) => {
+                probe.fault = Some(fault);
+                self.faults_in_a_row += 1;
+                self.stale = true;
+                self.budgets.spend(bearer, now);
+            }
+        }
+    }
+
+    /// How long to wait for a reply: three times the longest round trip seen, within bounds.
+    fn patience(&self) -> Duration {
+        self.longest_rtt.map_or(self.plan.wait, |longest| (longest * 3 + SHORTEST_WAIT).min(self.plan.wait))
+    }
+
+    fn receive(&mut self, arrival: &Arrival) {
+        let found = match self.identity.recognise(&arrival.packet) {
+            Ok(found) => found,
+            Err(stray) => {
+                let strays = &mut self.run.strays;
+                *match stray {
+                    Stray::Malformed => &mut strays.malformed,
+                    Stray::Foreign => &mut strays.foreign,
+                    Stray::WrongKey => &mut strays.wrong_key,
+                    Stray::Rewritten => &mut strays.rewritten,
+                } += 1;
+                return;
+            }
+        };
+        match self.assign(&found, arrival.at) {
+            Some((id, ambiguous)) => self.note(id, found, arrival.at, ambiguous),
+            // The flow's secret was right, or it would be no find; what is wrong is the probe's name.
+            None if found.quoted.is_some() => self.run.strays.rewritten += 1,
+            None => self.run.strays.wrong_key += 1,
+        }
+    }
+
+    /// The probe a packet answers, and whether that is a guess.
+    fn assign(&self, found: &Recognised, at: Moment) -> Option<(ProbeId, bool)> {
+        let echo = found.kind == crate::trace::ReplyKind::EchoReply;
+        let ours = |probe: &Probe| {
+            probe.flow == found.flow
+                && (probe.destination == found.destination || echo)
+                && probe.sent_at.is_some_and(|sent| sent <= at)
+        };
+        let named = |id: ProbeId| self.run.probes.get(id.0 as usize).filter(|probe| ours(probe));
+        let unanswered = |probe: &&Probe| {
+            ours(probe)
+                && !probe.was_answered()
+                && probe.sent_at.is_some_and(|sent| at.since(sent) < UNNAMED_LIFETIME)
+        };
+        match found.names {
+            Names::Probe(id) => named(id).map(|probe| (probe.id, false)),
+            Names::AtOrAfter(id) => {
+                let first = named(id)?;
+                if !first.was_answered() {
+                    return Some((id, false));
+                }
+                // The host takes a later SYN of the flow for a repetition and echoes the first one's clock. A later
+                // probe with a lower TTL cannot have got there if it was not the cause of the first answer.
+                self.run.probes[id.0 as usize + 1..]
+                    .iter()
+                    .filter(unanswered)
+                    .filter(|probe| probe.ttl >= first.ttl)
+                    .max_by_key(|probe| probe.ttl)
+                    .map_or(Some((id, false)), |probe| Some((probe.id, true)))
+            }
+            Names::Flow => {
+                let mut candidates = self.run.probes.iter().filter(unanswered);
+                let first = candidates.next();
+                let rest = candidates.max_by_key(|probe| probe.ttl);
+                match (first, rest) {
+                    (Some(only), None) => Some((only.id, false)),
+                    (Some(first), Some(rest)) => {
+                        Some((if rest.ttl >= first.ttl { rest.id } else { first.id }, true))
+                    }
+                    // All are answered: the host repeats itself.
+                    (None, _) => {
+                        self.run.probes.iter().rev().find(|probe| ours(probe)).map(|probe| (probe.id, false))
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, id: ProbeId, found: Recognised, at: Moment, ambiguous: bool) {
+        let probe = &mut self.run.probes[id.0 as usize];
+        let Some(sent_at) = probe.sent_at else { return };
+        let rtt = at.since(sent_at);
+        let duplicate =
+            probe.replies.iter().any(|known| known.kind == found.kind && known.from == found.from);
+        let reply = Reply {
+            received_at: at,
+            rtt,
+            from: found.from,
+            kind: found.kind,
+            reply_ttl: Some(found.reply_ttl),
+            ip_id: found.ip_id,
+            late: probe.given_up_at.is_some(),
+            duplicate,
+            ambiguous,
+            quoted: found.quoted,
+            tcp: found.tcp,
+            mpls: found.mpls,
+            interfaces: found.interfaces,
+        };
+        let (destination, ttl) = (probe.destination, limited(probe));
+        let address = self.run.destinations[usize::from(destination.0)].address;
+        let reached = reply.answers_for(address);
+        let first = probe.replies.is_empty();
+        probe.replies.push(reply);
+        self.stale = true;
+        if let Some(deadline) = self.deadlines[id.0 as usize].take() {
+            self.waiting.remove(&(deadline, id));
+        }
+        if !first || duplicate {
+            return;
+        }
+        // An answer after 1 s or more is a queue's doing (address resolution, a limiter), not the path's length.
+        if rtt <= Duration::from_secs(1) {
+            self.longest_rtt = Some(self.longest_rtt.map_or(rtt, |longest| longest.max(rtt)));
+        }
+        if let Some(ttl) = ttl.filter(|_| reached) {
+            let distance = self.distances.entry(address).or_insert(ttl);
+            *distance = (*distance).min(ttl);
+        }
+        self.learn(destination, ttl, true, at);
+    }
+
+    /// What a probe's fate says of whoever should have answered it.
+    fn learn(&mut self, destination: DestinationId, ttl: Option<u8>, answered: bool, at: Moment) {
+        let bearer = self.bearer(destination, ttl);
+        let control = matches!(self.run.destination(destination).role, Role::Reference(_));
+        // Silence for the target may be the block itself; only what it answers can be counted.
+        if control || answered || matches!(bearer, Bearer::Host(_)) {
+            self.budgets.learn(bearer, answered, at);
+        }
+    }
+
+    /// The rate at which the router at `ttl` is probed beyond its burst, in packets a second.
+    #[must_use]
+    pub fn rate(&self, ttl: u8) -> f64 {
+        self.budgets.rate(Bearer::Router(ttl))
+    }
+}
+
+/// The TTL a probe was limited to; `None` for one that was to reach its host.
+fn limited(probe: &Probe) -> Option<u8> {
+    (probe.stage != Stage::Reach).then_some(probe.ttl)
+}

@@ -1,0 +1,187 @@
+//! How fast the network may be asked.
+//!
+//! Three budgets hold at once. One for all packets together. One for each router, which stands for the TTL at which it
+//! answers: a burst that the common limiters allow, then the rate its own answers have shown it bears, the target's and
+//! the references' probes counted together, because a limiter counts them together (Linux `icmp_ratelimit`: a burst of
+//! 6, then one a second for each address that probes). And one for each host that is probed with a full TTL.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::trace::Moment;
+
+/// Packets a second, and how they may bunch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Packets a second in all, evenly spaced.
+    pub total: u32,
+    /// Packets a router or host may get at once.
+    pub burst: u32,
+    /// Packets a second for a router or host of which nothing is known, or that is known to limit.
+    pub cautious: u32,
+    /// Packets a second for a router or host whose answers keep coming.
+    pub fastest: u32,
+}
+
+impl Default for Pace {
+    /// 50 in all; a burst of 6, then 1 to 10 a second.
+    fn default() -> Self {
+        Self { total: 50, burst: 6, cautious: 1, fastest: 10 }
+    }
+}
+
+/// Who answers, as far as the sender can know beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bearer {
+    /// Whatever router stands at this TTL.
+    Router(u8),
+    /// The host with this address.
+    Host(IpAddr),
+}
+
+/// The budget of one bearer: a token bucket whose rate is learned.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    filled_at: Moment,
+    rate: f64,
+    spent: u32,
+}
+
+/// All budgets of a run.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    pace: Pace,
+    next_send: Moment,
+    buckets: HashMap<Bearer, Bucket>,
+}
+
+impl Budgets {
+    /// Full budgets.
+    #[must_use]
+    pub fn new(pace: Pace) -> Self {
+        Self { pace, next_send: Moment::START, buckets: HashMap::new() }
+    }
+
+    /// When the next packet of any kind may leave.
+    #[must_use]
+    pub const fn next_send(&self) -> Moment {
+        self.next_send
+    }
+
+    /// When `count` packets for `bearer` may begin to leave: now, or later.
+    #[must_use]
+    pub fn ready(&self, bearer: Bearer, count: usize, now: Moment) -> Moment {
+        let Some(bucket) = self.buckets.get(&bearer) else { return now };
+        // A group larger than the burst would never fit; it goes out when the bucket is full.
+        let need = (count as f64).min(f64::from(self.pace.burst));
+        let have = bucket.filled(now, self.pace);
+        // The comparison forgives what floating point cannot hold, a nanosecond's worth of tokens.
+        if have + 1e-6 >= need { now } else { now + Duration::from_secs_f64((need - have) / bucket.rate) }
+    }
+
+    /// One packet for `bearer` leaves now.
+    pub fn spend(&mut self, bearer: Bearer, now: Moment) {
+        let pace = self.pace;
+        let fresh = Bucket {
+            tokens: f64::from(pace.burst),
+            filled_at: now,
+            rate: f64::from(pace.cautious),
+            spent: 0,
+        };
+        let bucket = self.buckets.entry(bearer).or_insert(fresh);
+        bucket.tokens = bucket.filled(now, pace) - 1.0;
+        bucket.filled_at = now;
+        bucket.spent += 1;
+        self.next_send = now + Duration::from_secs(1) / pace.total.max(1);
+    }
+
+    /// A reference's probe, or one that a host should answer, was answered or not: the only evidence of what the bearer
+    /// bears, since the target's silence may have another cause.
+    ///
+    /// Only packets beyond the burst tell: within it every limiter answers. An answer doubles the rate up to the
+    /// fastest, a silence takes it back to the cautious one.
+    pub fn learn(&mut self, bearer: Bearer, answered: bool, now: Moment) {
+        let pace = self.pace;
+        let Some(bucket) = self.buckets.get_mut(&bearer) else { return };
+        if bucket.spent <= pace.burst {
+            return;
+        }
+        // What was earned at the old rate is booked before the rate changes.
+        bucket.tokens = bucket.filled(now, pace);
+        bucket.filled_at = now.max(bucket.filled_at);
+        bucket.rate = if answered {
+            (bucket.rate * 2.0).min(f64::from(pace.fastest))
+        } else {
+            f64::from(pace.cautious)
+        };
+    }
+
+    /// The rate at which `bearer` is probed beyond the burst, in packets a second.
+    #[must_use]
+    pub fn rate(&self, bearer: Bearer) -> f64 {
+        self.buckets.get(&bearer).map_or(f64::from(self.pace.cautious), |bucket| bucket.rate)
+    }
+}
+
+impl Bucket {
+    fn filled(&self, now: Moment, pace: Pace) -> f64 {
+        (self.tokens + now.since(self.filled_at).as_secs_f64() * self.rate).min(f64::from(pace.burst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment::START + Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn a_router_gets_a_burst_and_then_one_a_second() {
+        let mut budgets = Budgets::new(Pace::default());
+        let bearer = Bearer::Router(5);
+        let mut sent = Vec::new();
+        let mut now = Moment::START;
+        while sent.len() < 9 {
+            now = budgets.ready(bearer, 1, now).max(budgets.next_send());
+            budgets.spend(bearer, now);
+            sent.push(now);
+        }
+        assert_eq!(sent[5], at(100), "six at the total pace of 50 a second");
+        assert_eq!(sent[6], at(1000));
+        assert_eq!(sent[8], at(3000));
+    }
+
+    #[test]
+    fn the_rate_rises_only_on_answers_beyond_the_burst_and_falls_back_on_silence() {
+        let mut budgets = Budgets::new(Pace::default());
+        let bearer = Bearer::Router(5);
+        for _ in 0..6 {
+            budgets.spend(bearer, at(0));
+            budgets.learn(bearer, true, at(0));
+        }
+        assert!((budgets.rate(bearer) - 1.0).abs() < 1e-9, "a burst shows nothing");
+        budgets.spend(bearer, at(1000));
+        for expected in [2.0, 4.0, 8.0, 10.0, 10.0] {
+            budgets.learn(bearer, true, at(1000));
+            assert!((budgets.rate(bearer) - expected).abs() < 1e-9);
+        }
+        budgets.learn(bearer, false, at(1000));
+        assert!((budgets.rate(bearer) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_pair_waits_for_two_tokens() {
+        let mut budgets = Budgets::new(Pace::default());
+        let bearer = Bearer::Router(1);
+        for _ in 0..6 {
+            budgets.spend(bearer, at(0));
+        }
+        assert_eq!(budgets.ready(bearer, 1, at(0)), at(1000));
+        assert_eq!(budgets.ready(bearer, 2, at(0)), at(2000));
+        assert_eq!(budgets.ready(Bearer::Router(2), 2, at(0)), at(0), "another router is another budget");
+    }
+}

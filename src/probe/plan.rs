@@ -1,0 +1,115 @@
+//! The checked request: whom to probe, how, how fast, how long.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::pace::Pace;
+use crate::trace::{Destination, Role};
+
+/// How much a run may cost before it must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Packets.
+    pub probes: u32,
+    /// Time.
+    pub time: Duration,
+}
+
+impl Default for Budget {
+    /// 600 probes and 180 s.
+    fn default() -> Self {
+        Self { probes: 600, time: Duration::from_secs(180) }
+    }
+}
+
+/// Everything an [`Engine`](super::Engine) must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Our address; it goes into every probe.
+    pub source: IpAddr,
+    /// Whom to probe; the target first.
+    pub destinations: Vec<Destination>,
+    /// One source port (or ICMP identifier) a flow, reserved for the whole run.
+    pub source_ports: Vec<u16>,
+    /// First TTL.
+    pub first_ttl: u8,
+    /// Highest TTL.
+    pub max_ttl: u8,
+    /// The longest wait for a reply. Shorter once round-trip times are known.
+    pub wait: Duration,
+    /// Packet budgets a second.
+    pub pace: Pace,
+    /// Packet and time budget of the run.
+    pub budget: Budget,
+    /// Seed of the coins, and of the key that names the probes.
+    pub seed: u64,
+}
+
+/// A plan that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// No destination.
+    #[error("there is nothing to probe")]
+    NoTarget,
+    /// The first destination must be the target, and the only one.
+    #[error("a run has exactly one target, as its first destination")]
+    TargetMisplaced,
+    /// Source and destination of different families.
+    #[error("{destination} cannot be probed from {origin}: one is IPv4, the other IPv6")]
+    FamilyMix {
+        /// Our address.
+        origin: IpAddr,
+        /// Theirs.
+        destination: IpAddr,
+    },
+    /// TTL range empty or starting at zero.
+    #[error("TTLs from {first} to {last} are no range; they run from 1 to 255")]
+    TtlRange {
+        /// First TTL.
+        first: u8,
+        /// Last TTL.
+        last: u8,
+    },
+    /// No source port.
+    #[error("there is no source port to probe from")]
+    NoFlow,
+    /// More probes than can be told apart.
+    #[error("at most {most} probes can be told apart in one run, not {asked}")]
+    TooManyProbes {
+        /// Asked for.
+        asked: u32,
+        /// The limit: what a 16-bit field can name.
+        most: u32,
+    },
+}
+
+impl Plan {
+    /// Whether the plan makes sense at all.
+    ///
+    /// # Errors
+    /// [`PlanError`] names what does not.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let first = self.destinations.first().ok_or(PlanError::NoTarget)?;
+        let targets = self.destinations.iter().filter(|one| one.role == Role::Target).count();
+        if first.role != Role::Target || targets != 1 {
+            return Err(PlanError::TargetMisplaced);
+        }
+        for one in &self.destinations {
+            if one.address.is_ipv4() != self.source.is_ipv4() {
+                return Err(PlanError::FamilyMix { origin: self.source, destination: one.address });
+            }
+        }
+        if self.first_ttl == 0 || self.first_ttl > self.max_ttl {
+            return Err(PlanError::TtlRange { first: self.first_ttl, last: self.max_ttl });
+        }
+        if self.source_ports.is_empty() {
+            return Err(PlanError::NoFlow);
+        }
+        let most = super::identity::MOST_PROBES;
+        if self.budget.probes > most {
+            return Err(PlanError::TooManyProbes { asked: self.budget.probes, most });
+        }
+        Ok(())
+    }
+}

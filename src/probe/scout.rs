@@ -1,0 +1,192 @@
+//! The needs every measurement begins with: does the host answer, and along which path.
+//!
+//! All TTLs go out as fast as the budgets allow; a silent stretch ends nothing. A path is followed to the distance at
+//! which its host answers; a path whose host is silent, to a margin beyond the farthest distance known, and to the
+//! highest TTL if none is.
+
+use std::time::Duration;
+
+use crate::trace::{DestinationId, FlowId, Member, Moment, Need, Probe, Role, Run, Stage, hops_back};
+
+/// How many TTLs behind a reference's distance the target is still looked for: hosts of one network are not all at the
+/// same distance.
+const MARGIN: u8 = 2;
+/// How much longer than one and a half of the longest round trip a reply may take before the next step is taken without
+/// it. It still counts when it comes.
+const OVERDUE: Duration = Duration::from_millis(150);
+
+/// What the first look at the paths consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scout {
+    /// Probes with a full TTL to each destination, each in a flow of its own.
+    pub reach: u8,
+    /// Probes a TTL and destination, all in the first flow.
+    pub queries: u8,
+}
+
+/// How far the first look has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The groups still to be sent.
+    pub needs: Vec<Need>,
+    /// Every group was sent, and every probe that can tell something has been answered, given up, or is overdue by the
+    /// round-trip times seen.
+    pub ripe: bool,
+}
+
+impl Scout {
+    /// What of the first look is missing in `run`.
+    #[must_use]
+    pub fn progress(&self, run: &Run, now: Moment) -> Progress {
+        let paths = Paths::of(run);
+        let mut needs = Vec::new();
+        let members: Vec<DestinationId> =
+            run.destinations().filter(|(_, one)| one.role != Role::Variant).map(|(id, _)| id).collect();
+        let need = |members: Vec<DestinationId>, ttl, flow: u8, stage| {
+            let flow = FlowId(u16::from(flow));
+            let members = members.into_iter().map(|destination| Member { destination, flow }).collect();
+            Need { members, ttl, stage }
+        };
+        // A flow of its own for each, behind the first, which the path is scouted with.
+        let flows = u8::try_from(run.flows.len()).unwrap_or(u8::MAX);
+        let reach_flow = |round: u8| (round + 1) % flows.max(1);
+        let missing = |sent: &dyn Fn(&PathSoFar) -> u32, wanted: u32| {
+            members
+                .iter()
+                .copied()
+                .filter(|id| sent(&paths.0[usize::from(id.0)]) < wanted)
+                .collect::<Vec<_>>()
+        };
+        for round in 0..self.reach {
+            let members = missing(&|path| path.reach_sent, u32::from(round) + 1);
+            if !members.is_empty() {
+                needs.push(need(members, None, reach_flow(round), Stage::Reach));
+            }
+        }
+        let ends: Vec<u8> = run.destinations().map(|(id, _)| paths.end(run, id)).collect();
+        let last = members.iter().map(|id| ends[usize::from(id.0)]).max().unwrap_or(0);
+        for round in 0..self.queries {
+            for ttl in run.first_ttl..=last {
+                let members: Vec<DestinationId> = missing(
+                    &|path| path.scout_sent.get(usize::from(ttl)).copied().unwrap_or(0),
+                    u32::from(round) + 1,
+                )
+                .into_iter()
+                .filter(|id| ttl <= ends[usize::from(id.0)])
+                .collect();
+                if !members.is_empty() {
+                    needs.push(need(members, Some(ttl), 0, Stage::Scout));
+                }
+            }
+        }
+        // Variants tell the scope; they can wait until the paths are on their way.
+        for (id, _) in run.destinations().filter(|(_, one)| one.role == Role::Variant) {
+            for round in paths.0[usize::from(id.0)].reach_sent..2 {
+                needs.push(need(vec![id], None, reach_flow(round as u8), Stage::Reach));
+            }
+        }
+        let overdue = longest_rtt(run).map(|longest| longest + longest / 2 + OVERDUE);
+        let open = |probe: &Probe| {
+            let late = probe.sent_at.zip(overdue).is_some_and(|(sent, overdue)| now.since(sent) > overdue);
+            !probe.is_settled() && !late && !paths.tells_nothing(probe)
+        };
+        Progress { ripe: needs.is_empty() && !run.probes.iter().any(open), needs }
+    }
+
+    /// What is missing of the path of a destination that is no target or reference, in the first flow.
+    #[must_use]
+    pub fn follow(run: &Run, id: DestinationId) -> Vec<Need> {
+        let paths = Paths::of(run);
+        let path = &paths.0[usize::from(id.0)];
+        (run.first_ttl..=paths.end(run, id))
+            .filter(|ttl| path.scout_sent.get(usize::from(*ttl)).copied().unwrap_or(0) == 0)
+            .map(|ttl| Need {
+                members: vec![Member { destination: id, flow: FlowId(0) }],
+                ttl: Some(ttl),
+                stage: Stage::Scout,
+            })
+            .collect()
+    }
+}
+
+/// The longest round trip of a reply that was not kept waiting on purpose.
+fn longest_rtt(run: &Run) -> Option<Duration> {
+    let replies = run.probes.iter().filter_map(Probe::first_reply);
+    replies.map(|reply| reply.rtt).filter(|rtt| *rtt < Duration::from_secs(1)).max()
+}
+
+/// What is known of each destination's path.
+struct Paths(Vec<PathSoFar>);
+
+#[derive(Clone, Debug, Default)]
+struct PathSoFar {
+    reach_sent: u32,
+    scout_sent: Vec<u32>,
+    /// Scouting probes whose fate is open.
+    scout_open: u32,
+    /// Lowest TTL at which the host answered.
+    distance: Option<u8>,
+    /// The host answered a probe with a full TTL.
+    answers: bool,
+    /// Hops back from the host, by its reply's TTL: near its distance where routing is symmetric.
+    way_back: Option<u8>,
+}
+
+impl Paths {
+    fn of(run: &Run) -> Self {
+        let mut paths = vec![PathSoFar::default(); run.destinations.len()];
+        for probe in &run.probes {
+            let path = &mut paths[usize::from(probe.destination.0)];
+            let address = run.destination(probe.destination).address;
+            let mut reached = probe.replies.iter().filter(|reply| reply.answers_for(address)).peekable();
+            if probe.stage == Stage::Reach {
+                path.reach_sent += 1;
+                path.answers |= reached.peek().is_some();
+                let ttl = reached.find_map(|reply| reply.reply_ttl);
+                path.way_back = path.way_back.or_else(|| ttl.map(hops_back));
+                continue;
+            }
+            if probe.stage == Stage::Scout {
+                let place = usize::from(probe.ttl);
+                if path.scout_sent.len() <= place {
+                    path.scout_sent.resize(place + 1, 0);
+                }
+                path.scout_sent[place] += 1;
+                path.scout_open += u32::from(!probe.is_settled());
+            }
+            if reached.peek().is_some() {
+                path.distance = Some(path.distance.map_or(probe.ttl, |known| known.min(probe.ttl)));
+            }
+        }
+        Self(paths)
+    }
+
+    /// The highest TTL worth probing for a destination, as far as is known now.
+    fn end(&self, run: &Run, id: DestinationId) -> u8 {
+        let path = &self.0[usize::from(id.0)];
+        let clamp = |ttl: u8| ttl.clamp(run.first_ttl, run.max_ttl);
+        if let Some(distance) = path.distance {
+            return clamp(distance);
+        }
+        let others = self.0.iter().filter_map(|other| other.distance).max();
+        if !path.answers
+            && let Some(farthest) = others
+        {
+            return clamp(farthest.saturating_add(MARGIN));
+        }
+        // The guess from the way back holds until all of it has been sent in vain; then it was too short.
+        if let Some(guess) = path.way_back {
+            let sent_to = path.scout_sent.iter().rposition(|sent| *sent > 0).unwrap_or(0) as u8;
+            let guess = guess.saturating_add(MARGIN);
+            let in_vain = sent_to >= guess && path.scout_open == 0;
+            return clamp(if in_vain { sent_to.saturating_add(MARGIN + 1) } else { guess.max(sent_to) });
+        }
+        run.max_ttl
+    }
+
+    /// Whether the fate of a probe no longer matters: it went beyond where its host answers.
+    fn tells_nothing(&self, probe: &Probe) -> bool {
+        probe.stage != Stage::Reach
+            && self.0[usize::from(probe.destination.0)].distance.is_some_and(|distance| probe.ttl > distance)
+    }
+}

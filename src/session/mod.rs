@@ -1,0 +1,156 @@
+//! One measurement from a plan to its conclusion: the only place where the two wings meet in motion.
+//!
+//! The engine asks what is needed; the answer comes from the first look at the paths ([`Scout`]) and then from the
+//! verdict itself, which says what would decide it. Whatever carries the packets, the loop is the same.
+
+use crate::path::{Atlas, Origins, Path, path, paths};
+use crate::probe::scout::Scout;
+use crate::probe::{Engine, Guide, Plan, PlanError, Wire, WireFault, drive};
+use crate::trace::{Advice, DestinationId, Moment, Role, Run, WallTime};
+use crate::verdict::{Judgment, Question, Verdict, judge};
+
+/// What somebody who watches a measurement is shown, each time it is asked what it needs.
+#[derive(Debug)]
+pub struct Glimpse<'a> {
+    /// The record so far.
+    pub run: &'a Run,
+    /// Time into the run.
+    pub now: Moment,
+    /// The verdict as it stands; `None` while the paths are being looked at.
+    pub verdict: Option<&'a Verdict>,
+}
+
+/// Watches a measurement.
+pub type Observer<'a> = dyn FnMut(&Glimpse<'_>) + 'a;
+
+/// A finished measurement of target and references.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// The record.
+    pub run: Run,
+    /// The target's path.
+    pub target: Path,
+    /// The paths it was compared with.
+    pub references: Vec<Path>,
+    /// The conclusion, derived from the record.
+    pub verdict: Verdict,
+    /// Why the wire broke, if it did. The record is whole up to then.
+    pub fault: Option<WireFault>,
+}
+
+/// A finished measurement of one path.
+#[derive(Debug)]
+pub struct Traced {
+    /// The record.
+    pub run: Run,
+    /// The path.
+    pub path: Path,
+    /// Why the wire broke, if it did.
+    pub fault: Option<WireFault>,
+}
+
+/// Compares target and references until the verdict stands at this `confidence` (a share below 1), or the budget ends.
+///
+/// # Errors
+/// [`PlanError`] if the plan cannot be carried out.
+pub fn diagnose(
+    plan: Plan,
+    started_at: WallTime,
+    wire: &mut dyn Wire,
+    origins: &dyn Origins,
+    confidence: f64,
+    observer: &mut Observer<'_>,
+) -> Result<Diagnosis, PlanError> {
+    let engine = Engine::new(plan, started_at)?;
+    let scout = Scout { reach: 3, queries: 1 };
+    let mut guide = Diagnosing { scout, atlas: Atlas::new(origins), confidence, observer };
+    let (run, fault) = drive(engine, wire, &mut guide);
+    let (target, references, judgment) = conclude(&run, &mut guide.atlas, confidence);
+    Ok(Diagnosis { run, target, references, verdict: judgment.verdict, fault })
+}
+
+/// Follows one path, with `queries` probes a hop.
+///
+/// # Errors
+/// [`PlanError`] if the plan cannot be carried out.
+pub fn trace(
+    plan: Plan,
+    started_at: WallTime,
+    wire: &mut dyn Wire,
+    origins: &dyn Origins,
+    queries: u8,
+    observer: &mut Observer<'_>,
+) -> Result<Traced, PlanError> {
+    let engine = Engine::new(plan, started_at)?;
+    let scout = Scout { reach: 1, queries };
+    let mut guide = |run: &Run, now: Moment| {
+        observer(&Glimpse { run, now, verdict: None });
+        let progress = scout.progress(run, now);
+        // A path without a comparison decides nothing early: every hop is waited for.
+        let settled = run.probes.iter().all(|probe| !probe.was_sent() || probe.is_settled());
+        Advice { decided: progress.needs.is_empty() && settled, needs: progress.needs, ask_again_at: None }
+    };
+    let (run, fault) = drive(engine, wire, &mut guide);
+    let path = path(&run, Run::TARGET, &mut Atlas::new(origins));
+    Ok(Traced { run, path, fault })
+}
+
+/// The conclusion that a record allows, live or saved.
+#[must_use]
+pub fn conclude(run: &Run, atlas: &mut Atlas<'_>, confidence: f64) -> (Path, Vec<Path>, Judgment) {
+    let (target, references) = paths(run, atlas);
+    let question = Question { run, target: &target, references: &references, confidence, now: run.ended_at };
+    let judgment = judge(&question);
+    (target, references, judgment)
+}
+
+struct Diagnosing<'a, 'o> {
+    scout: Scout,
+    atlas: Atlas<'a>,
+    confidence: f64,
+    observer: &'a mut Observer<'o>,
+}
+
+impl Guide for Diagnosing<'_, '_> {
+    fn advise(&mut self, run: &Run, now: Moment) -> Advice {
+        let progress = self.scout.progress(run, now);
+        if !progress.ripe {
+            (self.observer)(&Glimpse { run, now, verdict: None });
+            return Advice { needs: progress.needs, ..Advice::default() };
+        }
+        let (target, references) = paths(run, &mut self.atlas);
+        if !target.reached
+            && let Some(id) = best_variant(run)
+        {
+            let needs = Scout::follow(run, id);
+            if !needs.is_empty() {
+                (self.observer)(&Glimpse { run, now, verdict: None });
+                return Advice { needs, ..Advice::default() };
+            }
+        }
+        let question =
+            Question { run, target: &target, references: &references, confidence: self.confidence, now };
+        let judgment = judge(&question);
+        (self.observer)(&Glimpse { run, now, verdict: Some(&judgment.verdict) });
+        judgment.advice
+    }
+}
+
+/// The target's own other port that answers: the best control there is, since it shares everything but the port. Its
+/// other protocol only where no reference was given.
+fn best_variant(run: &Run) -> Option<DestinationId> {
+    let protocol = run.destination(Run::TARGET).protocol;
+    let alone = run.references().next().is_none();
+    let answered = |id: DestinationId| {
+        let address = run.destination(id).address;
+        run.probes_to(id).any(|probe| probe.replies.iter().any(|reply| reply.answers_for(address)))
+    };
+    let mut variants: Vec<(bool, DestinationId)> = run
+        .destinations()
+        .filter(|(_, one)| one.role == Role::Variant && (alone || one.protocol == protocol))
+        .map(|(id, one)| (one.protocol != protocol, id))
+        .filter(|(_, id)| answered(*id))
+        .collect();
+    variants.sort();
+    variants.first().map(|(_, id)| *id)
+}

@@ -1,0 +1,265 @@
+//! The comparison itself: how far did the subject's packets get, and where is it shown that they got no further?
+//!
+//! `after` is the last router proven reached: it answered the subject's probes, and the controls' at the same place.
+//! `before` is the first control hop proven not reached: it answers the controls, all of their flows meet there, and
+//! the paired test rejects that the subject is answered like them. Packets are lost between the two.
+
+use std::net::IpAddr;
+
+use super::observe::{FlowSet, Pairs, Selector, Series, pairs};
+use super::owner::Owners;
+use super::stats::{self, Tally, e_value};
+use crate::trace::{ReplyKind, Run};
+
+/// Answers that prove a hop reached.
+const PROVEN: u32 = 2;
+/// Share of probes a control hop must answer.
+const CONTROL_RATE: f64 = 0.25;
+/// Pairs at a hop after which it is given up as undecided.
+pub const MOST_PAIRS: u32 = 30;
+
+/// A hop behind the last one reached at which controls are answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ControlHop {
+    /// Its TTL.
+    pub ttl: u8,
+    /// Routers the controls met there.
+    pub routers: usize,
+    /// Control probes whose fate is known.
+    pub sent: u32,
+    /// Those that a router answered.
+    pub answered: u32,
+    /// The pairs sent there.
+    pub pairs: Pairs,
+    /// The paired test's e-value.
+    pub e_value: f64,
+}
+
+impl ControlHop {
+    /// All control flows meet in one router here, so that the subject must come by if it gets this far.
+    #[must_use]
+    pub const fn converged(&self) -> bool {
+        self.routers == 1
+    }
+
+    /// It answers often enough to be believed when it does not.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.answered >= stats::CONTROL_ANSWERS
+            && f64::from(self.answered) >= CONTROL_RATE * f64::from(self.sent)
+    }
+
+    /// It has been asked often enough to know that it does not answer well enough.
+    #[must_use]
+    pub fn hopeless(&self) -> bool {
+        self.sent >= 8 && f64::from(self.answered) < CONTROL_RATE * f64::from(self.sent)
+    }
+}
+
+/// The outcome of one comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contrast {
+    /// TTL of the last router proven reached; 0 if none was.
+    pub after: u8,
+    /// A TTL beyond it at which the subject was answered, but not often enough to be believed.
+    pub single: Option<u8>,
+    /// The subject's path left the controls': it was answered at this TTL by a router that is on none of theirs.
+    pub diverged: Option<(u8, IpAddr)>,
+    /// The last router reached stands beside the controls', in the same AS: a parallel branch.
+    pub parallel: bool,
+    /// The highest TTL at which a control met a router.
+    pub last_control: u8,
+    /// The hops behind `after` at which controls were answered, ascending.
+    pub hops: Vec<ControlHop>,
+    /// The first of them that is proven not reached.
+    pub before: Option<ControlHop>,
+    /// The least probability of the interval over all assumptions; 0 without `before`.
+    pub posterior: f64,
+    /// The same under the usual assumptions.
+    pub posterior_usual: f64,
+    /// The highest TTL at which the subject drew anything.
+    pub last_sign: u8,
+    /// One flow met different routers at this TTL: the route moved, or packets are spread one by one.
+    pub unstable: Option<u8>,
+    /// Controls met different routers at or behind the last hop reached.
+    pub branches: bool,
+}
+
+/// What a comparison demands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rigour {
+    /// The error allowed.
+    pub alpha: f64,
+    /// The claim is about all flows, so that where a balancer splits them a flow counts once, however many packets it
+    /// sent. Without it the claim is about the subject's flows only.
+    pub for_all_flows: bool,
+}
+
+/// Compares the `subject`'s probes with the `controls`'.
+///
+/// `distance` is the TTL of the controls' host, whose own answers are no router's.
+#[must_use]
+pub fn contrast(
+    run: &Run,
+    subject: Selector,
+    controls: &[Selector],
+    distance: Option<u8>,
+    owners: &Owners,
+    rigour: Rigour,
+) -> Contrast {
+    let own = Series::of(run, &[subject]);
+    let theirs = Series::of(run, controls);
+    let last_control = theirs.last_router();
+    let end = distance.map_or(last_control, |distance| distance.saturating_sub(1)).max(last_control);
+
+    let mut found = Contrast {
+        after: 0,
+        single: None,
+        diverged: None,
+        parallel: false,
+        last_control,
+        hops: Vec::new(),
+        before: None,
+        posterior: 0.0,
+        posterior_usual: 0.0,
+        last_sign: (1..=own.last_probed()).rev().find(|ttl| own.at(*ttl).answered > 0).unwrap_or(0),
+        unstable: None,
+        branches: false,
+    };
+    reached(&mut found, &own, &theirs, owners);
+    found.branches = (found.after.max(1)..=end).any(|ttl| theirs.at(ttl).routers.len() > 1);
+    let split = found.branches || (1..=own.last_router()).any(|ttl| own.at(ttl).routers.len() > 1);
+    let flow_is_unit = rigour.for_all_flows && split;
+
+    for ttl in found.after + 1..=end {
+        let hop = theirs.at(ttl);
+        if hop.exceeded() == 0 {
+            continue;
+        }
+        let pairs = pairs(run, ttl, subject, controls, flow_is_unit);
+        found.hops.push(ControlHop {
+            ttl,
+            routers: hop.routers.len(),
+            sent: hop.sent,
+            answered: hop.exceeded(),
+            pairs,
+            e_value: e_value(pairs.reference_only, pairs.target_only),
+        });
+    }
+    found.before = found
+        .hops
+        .iter()
+        .copied()
+        .find(|hop| hop.answers() && hop.converged() && hop.e_value >= 1.0 / rigour.alpha);
+    if let Some(before) = found.before {
+        let tallies = tallies(&own, &theirs, end, flow_is_unit);
+        let mass = |assumptions| {
+            let posterior = stats::posterior(&tallies, assumptions);
+            (found.after..before.ttl).filter_map(|link| posterior.get(usize::from(link))).sum::<f64>()
+        };
+        found.posterior = stats::ALTERNATIVES.into_iter().map(mass).fold(1.0, f64::min);
+        found.posterior_usual = mass(stats::USUAL);
+    }
+    let horizon = found.before.map_or(end, |before| before.ttl);
+    found.unstable = unstable(run, subject, controls, horizon);
+    found
+}
+
+/// How far the subject got.
+fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners) {
+    let mut last_shared = 0;
+    for ttl in 1..=own.last_router() {
+        let hop = own.at(ttl);
+        let Some(_) = hop.routers.first() else { continue };
+        // Hosts of one network may stand a hop nearer or farther, and so may what leads to them.
+        let near = ttl.saturating_sub(1)..=ttl.saturating_add(1);
+        let shared: u32 = hop
+            .routers
+            .iter()
+            .filter(|router| near.clone().any(|at| theirs.at(at).has(router.address)))
+            .map(|router| router.count)
+            .sum();
+        if shared >= PROVEN {
+            found.after = ttl;
+            found.parallel = false;
+            found.diverged = None;
+            found.single = None;
+            last_shared = ttl;
+        } else if shared > 0 {
+            // Not to be trusted yet, but the paths are still together.
+            found.single = Some(ttl);
+            last_shared = ttl;
+        } else if beside(owners, theirs, ttl, last_shared) {
+            if hop.exceeded() >= PROVEN {
+                found.after = ttl;
+                found.parallel = true;
+                found.single = None;
+            } else {
+                found.single = Some(ttl);
+            }
+        } else if found.diverged.is_none() {
+            found.diverged = hop.routers.first().map(|router| (ttl, router.address));
+        }
+    }
+}
+
+/// Whether a router of the subject's at `ttl` that no control met may be a parallel branch of theirs: they do meet
+/// somebody there, in the middle of one AS, and were together not long before.
+fn beside(owners: &Owners, theirs: &Series, ttl: u8, last_shared: u8) -> bool {
+    last_shared > 0
+        && ttl - last_shared <= 3
+        && !theirs.at(ttl).routers.is_empty()
+        && owners.router(ttl).asns.len() == 1
+        && owners.router(last_shared).asns.is_superset(&owners.router(ttl).asns)
+}
+
+fn tallies(own: &Series, theirs: &Series, end: u8, flow_is_unit: bool) -> Vec<Tally> {
+    (1..=end)
+        .map(|ttl| {
+            let (subject, control) = (own.at(ttl), theirs.at(ttl));
+            let (sent, answered) = if flow_is_unit {
+                (count(subject.flows_sent), count(subject.flows_answered))
+            } else {
+                (subject.sent, subject.answered)
+            };
+            Tally {
+                reference_sent: control.sent,
+                reference_answered: control.exceeded(),
+                target_sent: sent,
+                target_answered: answered,
+            }
+        })
+        .collect()
+}
+
+const fn count(flows: FlowSet) -> u32 {
+    flows.count_ones()
+}
+
+/// A TTL, no higher than `horizon`, at which one flow of one destination met one router first and then another.
+///
+/// A flow that goes back and forth is not a route that moved: some balancer spreads it packet by packet.
+fn unstable(run: &Run, subject: Selector, controls: &[Selector], horizon: u8) -> Option<u8> {
+    struct Sighting {
+        key: (u16, u16, u8),
+        router: IpAddr,
+        changes: u32,
+    }
+    let mut seen: Vec<Sighting> = Vec::new();
+    for probe in &run.probes {
+        if probe.ttl > horizon || !(subject.takes(probe) || controls.iter().any(|one| one.takes(probe))) {
+            continue;
+        }
+        let exceeded = probe.replies.iter().find(|reply| reply.kind == ReplyKind::TimeExceeded);
+        let Some(reply) = exceeded else { continue };
+        let key = (probe.destination.0, probe.flow.0, probe.ttl);
+        match seen.iter_mut().find(|sighting| sighting.key == key) {
+            Some(sighting) => {
+                sighting.changes += u32::from(sighting.router != reply.from);
+                sighting.router = reply.from;
+            }
+            None => seen.push(Sighting { key, router: reply.from, changes: 0 }),
+        }
+    }
+    seen.iter().filter(|sighting| sighting.changes == 1).map(|sighting| sighting.key.2).min()
+}

@@ -1,0 +1,274 @@
+//! Everything the rules ask of a run, worked out once.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Question;
+use super::contrast::{Contrast, Rigour, contrast};
+use super::observe::{Answer, FlowSet, Reach, Refusal, Selector, Series, answers, bit, refusals};
+use super::owner::Owners;
+use crate::number::Asn;
+use crate::path::Path;
+use crate::trace::{DestinationId, Protocol, Role, Run, Stage};
+
+/// Probes with a full TTL in one flow that must all be silent before the flow is called dead.
+pub const DEAD_AFTER: u32 = 4;
+
+/// The run, seen the way the rules read it.
+pub struct Facts<'a> {
+    /// What is asked.
+    pub question: &'a Question<'a>,
+    /// The error allowed.
+    pub alpha: f64,
+    /// The target's probes with a full TTL.
+    pub reach: Reach,
+    /// What came in the target's name.
+    pub answers: Vec<Answer>,
+    /// What refused the target's probes.
+    pub refusals: Vec<Refusal>,
+    /// What the target's own probes drew, hop by hop.
+    pub own: Series,
+    /// What is compared with.
+    pub controls: Vec<Control>,
+    /// The TTL at which a control's host stands: the farthest one known.
+    pub distance: Option<u8>,
+    /// The controls' path as owners; the target's own where there is no control.
+    pub owners: Owners,
+    /// The target against the controls.
+    pub contrast: Contrast,
+    /// A loop on the target's path.
+    pub cycle: Option<Cycle>,
+    /// Some flows arrive and others do not.
+    pub split: Option<Split>,
+}
+
+/// One destination that is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Which.
+    pub id: DestinationId,
+    /// Its host answered.
+    pub reached: bool,
+    /// At this TTL.
+    pub distance: Option<u8>,
+}
+
+/// Routers that answered the target's probes again and again at rising TTLs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    /// The first TTL that belongs to it.
+    pub from: u8,
+    /// After how many hops it closes.
+    pub period: u8,
+    /// Its routers.
+    pub routers: Vec<IpAddr>,
+    /// Sightings that repeat one.
+    pub repeats: u32,
+}
+
+/// Flows that arrive and flows that do not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// Flows of which every probe with a full TTL was silent.
+    pub dead: FlowSet,
+    /// Flows of which some were answered.
+    pub alive: FlowSet,
+    /// How likely so clean a split would be if every probe of every flow were lost alike.
+    pub chance: f64,
+    /// The dead flows' probes against those of the flows that arrive.
+    pub contrast: Contrast,
+}
+
+impl<'a> Facts<'a> {
+    /// Works them out.
+    #[must_use]
+    pub fn new(question: &'a Question<'a>) -> Self {
+        let run = question.run;
+        let alpha = (1.0 - question.confidence).clamp(1e-9, 0.5);
+        let controls: Vec<Control> = question
+            .references
+            .iter()
+            .map(|path| Control { id: path.destination, reached: path.reached, distance: path.distance })
+            .collect();
+        let selectors: Vec<Selector> = controls.iter().map(|one| Selector::all(one.id)).collect();
+        let distance = controls.iter().filter_map(|one| one.distance).max();
+        let own = Series::of(run, &[Selector::all(Run::TARGET)]);
+        let theirs = Series::of(run, &selectors);
+        let base = if theirs.last_router() > 0 { &theirs } else { &own };
+        let owners = Owners::new(base, distance, question.target, question.references);
+        let rigour = Rigour { alpha, for_all_flows: true };
+        let contrast = contrast(run, Selector::all(Run::TARGET), &selectors, distance, &owners, rigour);
+        let reach = Reach::of(run, Run::TARGET);
+        let split = split(run, &reach, &selectors, distance, &owners, alpha);
+        Self {
+            question,
+            alpha,
+            answers: answers(run, Run::TARGET),
+            refusals: refusals(run, Run::TARGET),
+            cycle: cycle(&own),
+            reach,
+            own,
+            controls,
+            distance,
+            owners,
+            contrast,
+            split,
+        }
+    }
+
+    /// The record.
+    #[must_use]
+    pub const fn run(&self) -> &'a Run {
+        self.question.run
+    }
+
+    /// The lowest TTL at which something came in the target's name, preferring answers that name their probe.
+    #[must_use]
+    pub fn answered_at(&self) -> Option<u8> {
+        let lowest = |ambiguous| {
+            let matching = self.answers.iter().filter(move |answer| !answer.ambiguous || ambiguous);
+            matching.filter_map(|answer| answer.ttl).min()
+        };
+        lowest(false).or_else(|| lowest(true))
+    }
+
+    /// A control's host answered, or routers behind the target's last one did: there is something to compare with.
+    #[must_use]
+    pub fn control_lives(&self) -> bool {
+        self.controls.iter().any(|control| control.reached)
+    }
+
+    /// The variants of the target with what they drew: whether anything came in the host's name.
+    pub fn variants(&self) -> impl Iterator<Item = (DestinationId, Protocol, Vec<Answer>)> {
+        let run = self.run();
+        run.destinations()
+            .filter(|(_, one)| one.role == Role::Variant)
+            .map(move |(id, one)| (id, one.protocol, answers(run, id)))
+    }
+
+    /// Whether a variant's probes got at least as far as `ttl`: the host answered, or a router there or behind it did.
+    #[must_use]
+    pub fn passes(&self, variant: DestinationId, ttl: u8) -> bool {
+        let run = self.run();
+        let series = Series::of(run, &[Selector::all(variant)]);
+        !answers(run, variant).is_empty() || series.last_router() >= ttl
+    }
+
+    /// The ASes of an address on any of the paths.
+    #[must_use]
+    pub fn asns_of(&self, address: IpAddr) -> Vec<Asn> {
+        let paths = std::iter::once(self.question.target).chain(self.question.references);
+        paths.flat_map(|path| attribution_of(path, address)).next().unwrap_or_default()
+    }
+
+    /// The names of all ASes that the paths show.
+    #[must_use]
+    pub fn names(&self) -> BTreeMap<Asn, String> {
+        let mut names = BTreeMap::new();
+        for path in std::iter::once(self.question.target).chain(self.question.references) {
+            let hops = path.hops.iter().flat_map(|hop| &hop.attributions);
+            for attribution in hops.chain(std::iter::once(&path.attribution)) {
+                if let (Some(asn), Some(name)) = (attribution.asns.first(), &attribution.name) {
+                    names.entry(*asn).or_insert_with(|| name.clone());
+                }
+            }
+        }
+        names
+    }
+
+    /// The TTL at which this address answered as a router, on a control's path or on the target's own.
+    #[must_use]
+    pub fn hop_of(&self, address: IpAddr) -> Option<u8> {
+        let paths = self.question.references.iter().chain(std::iter::once(self.question.target));
+        paths
+            .flat_map(|path| &path.hops)
+            .find(|hop| {
+                hop.hop.responders.iter().any(|one| one.address == address && one.replies.time_exceeded > 0)
+            })
+            .map(|hop| hop.hop.ttl)
+    }
+}
+
+fn attribution_of(path: &Path, address: IpAddr) -> Option<Vec<Asn>> {
+    path.hops.iter().find_map(|hop| {
+        let place = hop.hop.responders.iter().position(|one| one.address == address)?;
+        hop.attributions.get(place).map(|attribution| attribution.asns.clone())
+    })
+}
+
+/// Looks for routers that come back with a period of two or more.
+fn cycle(own: &Series) -> Option<Cycle> {
+    let last = own.last_router();
+    let routers: Vec<Option<IpAddr>> =
+        (0..=last).map(|ttl| own.at(ttl).routers.first().map(|router| router.address)).collect();
+    // One router at two TTLs happens: a box that forwards an expired packet, a path that changed its length. A cycle
+    // repeats at least two routers, three times in all.
+    (2..=6u8).find_map(|period| {
+        let repeats: Vec<u8> = (1..=last.saturating_sub(period))
+            .filter(|ttl| {
+                let (one, other) = (routers[usize::from(*ttl)], routers[usize::from(ttl + period)]);
+                one.is_some() && one == other
+            })
+            .collect();
+        let mut distinct: Vec<IpAddr> = repeats.iter().filter_map(|ttl| routers[usize::from(*ttl)]).collect();
+        distinct.sort();
+        distinct.dedup();
+        (distinct.len() >= 2 && repeats.len() >= 3).then(|| Cycle {
+            from: repeats[0],
+            period,
+            routers: distinct,
+            repeats: repeats.len() as u32,
+        })
+    })
+}
+
+fn split(
+    run: &Run,
+    reach: &Reach,
+    controls: &[Selector],
+    distance: Option<u8>,
+    owners: &Owners,
+    alpha: f64,
+) -> Option<Split> {
+    let (mut dead, mut alive) = (0, 0);
+    for (flow, sent, answered) in &reach.flows {
+        if *answered > 0 {
+            alive |= bit(*flow);
+        } else if *sent >= DEAD_AFTER {
+            dead |= bit(*flow);
+        }
+    }
+    if dead == 0 || alive == 0 {
+        return None;
+    }
+    let chance = chance_of_split(reach);
+    let subject = Selector { destination: Run::TARGET, flows: dead };
+    let mut others = controls.to_vec();
+    others.push(Selector { destination: Run::TARGET, flows: alive });
+    let rigour = Rigour { alpha, for_all_flows: false };
+    let contrast = contrast(run, subject, &others, distance, owners, rigour);
+    Some(Split { dead, alive, chance, contrast })
+}
+
+/// How likely flows that are all dead or all alive would be if every probe were lost with one chance, whatever its
+/// flow. Two bounds, the better one doubled for having chosen: that some flow is wholly silent, and that every flow is
+/// all or nothing.
+fn chance_of_split(reach: &Reach) -> f64 {
+    let rate = f64::from(reach.answered()) / f64::from(reach.sent().max(1));
+    let longest =
+        reach.flows.iter().filter(|(_, _, answered)| *answered == 0).map(|(_, sent, _)| *sent).max();
+    let some_dead = reach.flows.len() as f64 * (1.0 - rate).powf(f64::from(longest.unwrap_or(0)));
+    let all_clean: f64 = reach
+        .flows
+        .iter()
+        .filter(|(_, sent, answered)| *answered == 0 || answered == sent)
+        .map(|(_, sent, _)| rate.powf(f64::from(*sent)) + (1.0 - rate).powf(f64::from(*sent)))
+        .product();
+    (2.0 * some_dead.min(all_clean)).min(1.0)
+}
+
+/// Probes of this stage to a destination at a TTL, their fate known or not.
+#[must_use]
+pub fn asked(run: &Run, id: DestinationId, ttl: u8, stage: Stage) -> u32 {
+    run.probes_to(id).filter(|probe| probe.ttl == ttl && probe.stage == stage).count() as u32
+}

@@ -1,0 +1,406 @@
+//! What is still to be measured, most wanted first.
+//!
+//! Each question names the probes that would answer it and how many of them. Whatever has been sent already is in the
+//! record, so that a need disappears by being filled. Several hops are asked in parallel: the budgets are per router.
+
+use std::time::Duration;
+
+use super::contrast::{Contrast, MOST_PAIRS};
+use super::facts::{DEAD_AFTER, Facts, asked};
+use super::observe::{FlowSet, Reach, Selector, Series, bit};
+use super::rules::{self, Draft, Ground};
+use super::{Kind, stats};
+use crate::trace::{Advice, DestinationId, FlowId, Member, Moment, Need, Run, Stage};
+
+/// A host that is down is reported by the last router after its address resolution has failed, which takes 3 s.
+const HOST_DOWN_REPORT: Duration = Duration::from_secs(4);
+/// Probes of a router that did not answer the first one before it counts as silent.
+const SILENT_AFTER: u32 = 3;
+/// Probes of a hop whose single answer must be seen again to be believed.
+const TRUST_AFTER: u32 = 5;
+/// Pairs at later control hops: they tell a loss in the middle from a silent host.
+const LATER_PAIRS: u32 = 3;
+
+/// What would decide.
+pub fn advise(facts: &Facts<'_>, draft: &Draft) -> Advice {
+    let mut wanted = Wanted { facts, needs: Vec::new(), later: None };
+    if !facts.answers.is_empty() {
+        wanted.answered();
+    } else if !facts.refusals.is_empty() && rules::refusal(facts).is_some() {
+        wanted.refused(draft);
+    } else if facts.cycle.is_some() {
+        wanted.circles();
+    } else if !facts.controls.is_empty() {
+        wanted.silent(draft);
+    }
+    let run = facts.run();
+    let open = run.probes.iter().any(|probe| probe.was_sent() && !probe.is_settled());
+    let later = wanted.later.filter(|at| *at > facts.question.now);
+    Advice {
+        decided: wanted.needs.is_empty() && !open && later.is_none(),
+        needs: wanted.needs,
+        ask_again_at: later,
+    }
+}
+
+struct Wanted<'a> {
+    facts: &'a Facts<'a>,
+    needs: Vec<Need>,
+    later: Option<Moment>,
+}
+
+impl Wanted<'_> {
+    fn run(&self) -> &Run {
+        self.facts.run()
+    }
+
+    fn flows(&self) -> u16 {
+        self.run().flows.len() as u16
+    }
+
+    fn push(&mut self, members: &[(DestinationId, FlowId)], ttl: Option<u8>, stage: Stage) {
+        let members = members.iter().map(|&(destination, flow)| Member { destination, flow }).collect();
+        self.needs.push(Need { members, ttl, stage });
+    }
+
+    /// `count` single probes in different flows, beginning with the first flow not used at this TTL.
+    fn singles(&mut self, id: DestinationId, ttl: u8, count: u32, stage: Stage) {
+        let used: FlowSet = self
+            .run()
+            .probes_to(id)
+            .filter(|probe| probe.ttl == ttl && probe.stage != Stage::Reach)
+            .fold(0, |set, probe| set | bit(probe.flow));
+        let fresh = (0..self.flows()).map(FlowId).filter(|flow| used & bit(*flow) == 0);
+        let again = (0..self.flows()).map(FlowId).cycle();
+        let flows: Vec<FlowId> = fresh.chain(again).take(count as usize).collect();
+        for flow in flows {
+            self.push(&[(id, flow)], Some(ttl), stage);
+        }
+    }
+
+    /// Single probes until `wanted` have been sent at this TTL, whatever for.
+    fn singles_up_to(&mut self, id: DestinationId, ttl: u8, wanted: u32) {
+        let sent = Series::of(self.run(), &[Selector::all(id)]).at(ttl).asked;
+        self.singles(id, ttl, wanted.saturating_sub(sent), Stage::Breadth);
+    }
+
+    /// Coin-drawn pairs until `wanted` have been sent at this TTL, each in the next flow, references taking turns.
+    fn pairs_up_to(&mut self, ttl: u8, sent: u32, wanted: u32) {
+        let controls: Vec<DestinationId> = self.facts.controls.iter().map(|control| control.id).collect();
+        for round in sent..wanted {
+            let flow = FlowId(round as u16 % self.flows());
+            let control = controls[round as usize % controls.len()];
+            self.push(&[(Run::TARGET, flow), (control, flow)], Some(ttl), Stage::Confirm);
+        }
+    }
+
+    /// Probes of the first reference where it has not answered yet, so that the owners of the interval are known.
+    fn owners_around(&mut self, before: u8) {
+        let Some(control) = self.facts.controls.first().map(|control| control.id) else { return };
+        let end = self.facts.distance.map_or(before + 2, |distance| distance.saturating_sub(1));
+        for ttl in (before + 1)..=(before + 2).min(end) {
+            let series = Series::of(self.run(), &[Selector::all(control)]);
+            if series.at(ttl).routers.is_empty() && series.at(ttl).asked < SILENT_AFTER {
+                self.singles(control, ttl, SILENT_AFTER - series.at(ttl).asked, Stage::Breadth);
+            }
+        }
+    }
+
+    // ---- the target answers ----
+
+    fn answered(&mut self) {
+        if let Some(here) = rules::speaks_early(self.facts) {
+            let (spoken, other) = rules::spoken_at(self.facts, here);
+            let at_least = |have: u32, wanted: u32| wanted.saturating_sub(have);
+            // Fates still open are counted as the better outcome: they are asked for again if they turn out otherwise.
+            let open = self.facts.own.at(here).asked - self.facts.own.at(here).sent;
+            if other < TRUST_AFTER {
+                self.singles(Run::TARGET, here, at_least(spoken + open, rules::SPEAKS), Stage::Breadth);
+            }
+            self.singles_up_to(Run::TARGET, here - 1, rules::SILENT_BEFORE);
+            for control in self.facts.controls.iter().map(|control| control.id).collect::<Vec<_>>() {
+                for ttl in [here - 1, here, here + 1] {
+                    self.singles_up_to(control, ttl, 2);
+                }
+            }
+        }
+        self.other_protocol();
+        self.every_flow();
+    }
+
+    /// Something that speaks in the target's name and stands nearer by the way its answers come back than the same
+    /// host's answers by another protocol: follow that protocol's path to see.
+    fn other_protocol(&mut self) {
+        let answers = &self.facts.answers;
+        let Some(near) =
+            answers.iter().filter_map(|answer| answer.reply_ttl).map(crate::trace::hops_back).max()
+        else {
+            return;
+        };
+        let own = self.run().destination(Run::TARGET).protocol;
+        let suspect = self.facts.variants().find(|(_, protocol, answers)| {
+            let far = answers.iter().filter_map(|answer| answer.reply_ttl).map(crate::trace::hops_back).min();
+            *protocol != own && far.is_some_and(|far| far >= near + rules::SUSPICIOUSLY_NEAR)
+        });
+        let Some((id, _, answers)) = suspect else { return };
+        if answers.iter().any(|answer| answer.ttl.is_some()) {
+            return;
+        }
+        for ttl in self.run().first_ttl..=self.run().max_ttl {
+            if asked(self.run(), id, ttl, Stage::Scout) == 0 {
+                self.push(&[(id, FlowId(0))], Some(ttl), Stage::Scout);
+            }
+        }
+    }
+
+    /// Enough flows to know that none is dead, or which are.
+    fn every_flow(&mut self) {
+        let flows = stats::flows_needed(self.facts.question.confidence).min(u32::from(self.flows())) as u16;
+        let count = |flow: FlowId| {
+            let sent = self.run().probes_to(Run::TARGET);
+            sent.filter(|probe| probe.stage == Stage::Reach && probe.flow == flow).count() as u32
+        };
+        let known = |flow: FlowId| {
+            let row = self.facts.reach.flows.iter().find(|(known, _, _)| *known == flow);
+            row.map_or((0, 0), |(_, sent, answered)| (*sent, *answered))
+        };
+        // A first silence makes every flow worth repeating: only then can "dead" be told from "lost now and then".
+        let suspect = (0..flows).map(FlowId).any(|flow| known(flow).0 > 0 && known(flow).1 == 0)
+            || self.facts.split.is_some();
+        let wanted = if suspect { DEAD_AFTER } else { 1 };
+        let asks: Vec<FlowId> = (0..wanted)
+            .flat_map(|round| (0..flows).map(move |flow| (round, FlowId(flow))))
+            .filter(|(round, flow)| count(*flow) <= *round)
+            .map(|(_, flow)| flow)
+            .collect();
+        for flow in asks {
+            self.push(&[(Run::TARGET, flow)], None, Stage::Reach);
+        }
+        if let Some(split) = self.facts.split.as_ref() {
+            let (dead, alive) = (split.dead, split.alive);
+            let contrast = split.contrast.clone();
+            self.dead_flow(dead, alive, &contrast);
+        }
+    }
+
+    /// Where the dead flows die: their path beside that of a flow that arrives.
+    fn dead_flow(&mut self, dead: FlowSet, alive: FlowSet, contrast: &Contrast) {
+        let first = |set: FlowSet| FlowId(set.trailing_zeros() as u16);
+        let (lost, well) = (first(dead), first(alive));
+        let end =
+            self.facts.answered_at().or(self.facts.distance).unwrap_or(self.run().max_ttl).saturating_sub(1);
+        for ttl in self.run().first_ttl..=end {
+            for flow in [lost, well] {
+                let selector = Selector { destination: Run::TARGET, flows: bit(flow) };
+                let sent = Series::of(self.run(), &[selector]).at(ttl).asked;
+                for _ in sent..2 {
+                    self.push(&[(Run::TARGET, flow)], Some(ttl), Stage::Breadth);
+                }
+            }
+        }
+        if contrast.before.is_some() {
+            return;
+        }
+        let candidate = contrast.hops.iter().find(|hop| hop.converged() && !hop.hopeless());
+        if let Some(hop) = candidate.filter(|hop| hop.pairs.asked < MOST_PAIRS) {
+            let wanted = rounds(self.facts.alpha, hop.pairs.reference_only, hop.pairs.target_only);
+            let open = hop.pairs.asked - hop.pairs.settled;
+            for _ in open..wanted {
+                let pair = [(Run::TARGET, lost), (Run::TARGET, well)];
+                self.push(&pair, Some(hop.ttl), Stage::Confirm);
+            }
+        }
+    }
+
+    // ---- something refuses ----
+
+    fn refused(&mut self, draft: &Draft) {
+        let Some((refusal, count)) = rules::refusal(self.facts) else { return };
+        let hop = self.facts.hop_of(refusal.from);
+        if count < 2 {
+            let ttl = hop.map_or(refusal.ttl, |hop| Some(hop + 1));
+            match ttl {
+                Some(ttl) => self.singles_up_to(Run::TARGET, ttl, 4),
+                None => self.reach_up_to(6),
+            }
+        }
+        if hop.is_none()
+            && let Some(ttl) = self.facts.refusals.iter().filter_map(|one| one.ttl).min()
+        {
+            for control in self.facts.controls.iter().map(|control| control.id).collect::<Vec<_>>() {
+                self.singles_up_to(control, ttl, SILENT_AFTER);
+                self.singles_up_to(control, ttl.saturating_sub(1).max(1), SILENT_AFTER);
+            }
+        }
+        if let Some(hop) = hop {
+            self.owners_around(hop.saturating_sub(1));
+            self.scope_at(hop + 1);
+        }
+        if matches!(draft.ground, Ground::Refused { .. }) && draft.kind == Kind::HostOrReturnPath {
+            self.wait_for_host_down();
+        }
+    }
+
+    fn reach_up_to(&mut self, wanted: u32) {
+        let sent = self.facts.reach.asked;
+        for round in sent..wanted {
+            // The first flows scout; a flow of its own tells each answer apart.
+            let flow = FlowId((round as u16 + 1) % self.flows());
+            self.push(&[(Run::TARGET, flow)], None, Stage::Reach);
+        }
+    }
+
+    /// How far the target's silent variants get: that tells a rule for a port from one for the host.
+    fn scope_at(&mut self, ttl: u8) {
+        let silent: Vec<DestinationId> = self
+            .facts
+            .variants()
+            .filter(|(id, _, answers)| answers.is_empty() && Reach::of(self.run(), *id).sent() > 0)
+            .map(|(id, _, _)| id)
+            .collect();
+        if self.facts.distance.is_some_and(|distance| ttl >= distance) {
+            return;
+        }
+        for id in silent {
+            if !self.facts.passes(id, ttl) {
+                self.singles_up_to(id, ttl, 2);
+            }
+        }
+    }
+
+    // ---- the target's probes go in circles ----
+
+    fn circles(&mut self) {
+        let Some(cycle) = self.facts.cycle.as_ref() else { return };
+        for ttl in cycle.from..=cycle.from + cycle.period {
+            self.singles_up_to(Run::TARGET, ttl, 2);
+        }
+        self.reach_up_to(3);
+    }
+
+    // ---- silence ----
+
+    fn silent(&mut self, draft: &Draft) {
+        let contrast = &self.facts.contrast;
+        if let Some((ttl, _)) = contrast.diverged {
+            // More flows may show that the two paths do share this router.
+            self.pairs_at(ttl, 4);
+            return;
+        }
+        if let Some(ttl) = contrast.single {
+            self.singles_up_to(Run::TARGET, ttl, TRUST_AFTER + 1);
+        }
+        if contrast.after > 0 && contrast.after >= contrast.last_control && self.facts.control_lives() {
+            self.arrived(draft);
+            return;
+        }
+        if contrast.hops.is_empty() && !self.facts.control_lives() {
+            return;
+        }
+        self.decide();
+        if contrast.before.is_some() {
+            self.close();
+        }
+    }
+
+    fn pairs_at(&mut self, ttl: u8, wanted: u32) {
+        let sent = self.pairs_sent(ttl);
+        self.pairs_up_to(ttl, sent, wanted);
+    }
+
+    fn pairs_sent(&self, ttl: u8) -> u32 {
+        let controls: Vec<Selector> =
+            self.facts.controls.iter().map(|control| Selector::all(control.id)).collect();
+        super::observe::pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, false).asked
+    }
+
+    /// Pairs where they decide.
+    fn decide(&mut self) {
+        let contrast = &self.facts.contrast;
+        let after = contrast.after;
+        let flows = stats::flows_needed(self.facts.question.confidence).min(u32::from(self.flows()));
+        let candidate = contrast
+            .hops
+            .iter()
+            .find(|hop| hop.converged() && !hop.hopeless() && hop.pairs.settled < MOST_PAIRS)
+            .copied();
+        let deciding = contrast.before.or(candidate);
+        if let Some(hop) = deciding {
+            let open = hop.pairs.asked - hop.pairs.settled;
+            let missing = rounds(self.facts.alpha, hop.pairs.reference_only, hop.pairs.target_only);
+            let more = missing.max(flows.saturating_sub(hop.pairs.flows.count_ones() + open));
+            let wanted = (hop.pairs.settled + more).min(MOST_PAIRS);
+            self.pairs_up_to(hop.ttl, hop.pairs.asked, wanted);
+            // A gap before it may hide a control hop that would narrow the interval.
+            for ttl in after + 1..hop.ttl {
+                self.pairs_at(ttl, SILENT_AFTER - 1);
+            }
+            // Later hops tell a loss here from a host that is silent by itself: their silence speaks against that.
+            let mut later: Vec<u8> = contrast
+                .hops
+                .iter()
+                .filter(|later| later.ttl > hop.ttl && later.converged() && !later.hopeless())
+                .map(|later| later.ttl)
+                .collect();
+            later.reverse();
+            for ttl in later.into_iter().take(2) {
+                self.pairs_at(ttl, LATER_PAIRS);
+            }
+            self.owners_around(hop.ttl);
+            self.scope_at(hop.ttl);
+        }
+        if after > 0 {
+            self.pairs_at(after, 2);
+        }
+        // Nothing answers behind the last hop: perhaps it does when asked again.
+        if deciding.is_none()
+            && let Some(end) = self.facts.distance
+        {
+            for ttl in after + 1..end {
+                self.pairs_at(ttl, SILENT_AFTER);
+            }
+        }
+    }
+
+    /// At the end, once more: does the target answer now, do the routers still stand where they stood?
+    fn close(&mut self) {
+        let contrast = &self.facts.contrast;
+        let Some(before) = contrast.before else { return };
+        let Some(control) = self.facts.controls.first().map(|control| control.id) else { return };
+        let closing = |run: &Run, id: DestinationId, ttl: u8| asked(run, id, ttl, Stage::Close) > 0;
+        if contrast.after > 0 && !closing(self.run(), Run::TARGET, contrast.after) {
+            self.push(&[(Run::TARGET, FlowId(0)), (control, FlowId(0))], Some(contrast.after), Stage::Close);
+        }
+        if !closing(self.run(), control, before.ttl) {
+            self.push(&[(control, FlowId(0))], Some(before.ttl), Stage::Close);
+        }
+        self.reach_up_to(4);
+    }
+
+    /// Every router answers for the target as for the reference: is that so, and what says the last one?
+    fn arrived(&mut self, draft: &Draft) {
+        let after = self.facts.contrast.after;
+        self.pairs_at(after, 3);
+        self.reach_up_to(4);
+        // Hops between the last visible router and the host may only have missed one probe.
+        if let Some(end) = self.facts.distance {
+            for ttl in after + 1..end {
+                self.pairs_at(ttl, 2);
+            }
+        }
+        let _ = draft;
+        self.wait_for_host_down();
+    }
+
+    fn wait_for_host_down(&mut self) {
+        self.later = self.facts.reach.first_sent.map(|sent| sent + HOST_DOWN_REPORT);
+    }
+}
+
+/// How many more pairs with only the reference answered lift the e-value to 1/α.
+fn rounds(alpha: f64, reference_only: u32, target_only: u32) -> u32 {
+    let now = stats::e_value(reference_only, target_only);
+    let missing = ((1.0 / alpha).ln() - now.ln()) / (1.0 + stats::STAKE).ln();
+    // Floating point may leave a hair missing where the target is met exactly.
+    (missing - 1e-9).ceil().max(0.0) as u32
+}

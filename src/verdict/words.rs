@@ -1,0 +1,374 @@
+//! The sentences. They say what was observed, never who ordered it, and they are the same words in every report.
+
+use std::collections::BTreeMap;
+
+use super::facts::Facts;
+use super::rules::{Draft, Ground, Place};
+use super::{Kind, Mechanism, Reason, Scope, Verdict};
+use crate::number::Asn;
+use crate::trace::{Protocol, ReplyKind, Run};
+
+/// The draft in words.
+pub fn verdict(facts: &Facts<'_>, draft: Draft) -> Verdict {
+    let names = facts.names();
+    let words = Words { facts, draft: &draft, names: &names };
+    let (summary, next_step) = (words.summary(), words.next_step());
+    Verdict {
+        kind: draft.kind,
+        as_names: draft.asns.iter().map(|asn| names.get(asn).cloned().unwrap_or_default()).collect(),
+        asns: draft.asns.iter().copied().collect(),
+        after_ttl: draft.after.map(|place| place.ttl),
+        before_ttl: draft.before.map(|place| place.ttl),
+        after: draft.after.and_then(|place| place.address),
+        before: draft.before.and_then(|place| place.address),
+        mechanism: draft.mechanism,
+        scope: draft.scope,
+        location_confidence: draft.location_confidence,
+        attribution_confidence: draft.attribution_confidence,
+        figures: draft.figures,
+        reason: draft.reason,
+        summary,
+        next_step,
+    }
+}
+
+struct Words<'a> {
+    facts: &'a Facts<'a>,
+    draft: &'a Draft,
+    names: &'a BTreeMap<Asn, String>,
+}
+
+impl Words<'_> {
+    fn named(&self, asn: Asn) -> String {
+        self.names.get(&asn).map_or_else(|| asn.to_string(), |name| format!("{asn} ({name})"))
+    }
+
+    fn list(&self, last: &str) -> String {
+        let names: Vec<String> = self.draft.asns.iter().map(|asn| self.named(*asn)).collect();
+        match names.as_slice() {
+            [] => "networks that the table does not name".into(),
+            [one] => one.clone(),
+            [most @ .., end] => format!("{} {last} {end}", most.join(", ")),
+        }
+    }
+
+    /// Who is probed and how: `mx1.example (192.0.2.1) TCP port 25`.
+    fn target(&self) -> String {
+        let target = self.facts.run().destination(Run::TARGET);
+        let how = match (target.protocol, target.port) {
+            (Protocol::Icmp, _) | (_, None) => format!("{} echo", target.protocol),
+            (protocol, Some(port)) => format!("{protocol} port {port}"),
+        };
+        if target.host == target.address.to_string() {
+            format!("{} {how}", target.address)
+        } else {
+            format!("{} ({}) {how}", target.host, target.address)
+        }
+    }
+
+    fn place(place: Option<Place>) -> String {
+        match place {
+            Some(Place { ttl, address: Some(address) }) => format!("hop {ttl} ({address})"),
+            Some(Place { ttl, address: None }) => format!("hop {ttl}"),
+            None => "the first hop".into(),
+        }
+    }
+
+    fn interval(&self) -> String {
+        match (self.draft.after, self.draft.before) {
+            (Some(after), Some(before)) => {
+                format!("after {} and before {}", Self::place(Some(after)), Self::place(Some(before)))
+            }
+            (None, Some(before)) => format!("before {}", Self::place(Some(before))),
+            (after, None) => format!("after {}", Self::place(after)),
+        }
+    }
+
+    fn contrast(&self) -> String {
+        let figures = self.draft.figures;
+        format!(
+            "In {} pairs of probes at that hop it answered {} for the reference and {} for the target",
+            figures.pairs, figures.reference_answered, figures.target_answered
+        )
+    }
+
+    fn summary(&self) -> String {
+        let target = self.target();
+        match self.draft.kind {
+            Kind::Reachable => self.reachable(&target),
+            Kind::LostInsideAs => format!(
+                "Packets to {target} are lost inside {}, {}. {}.",
+                self.list("and"),
+                self.interval(),
+                self.contrast()
+            ),
+            Kind::LostAtAsBorder => format!(
+                "Packets to {target} are lost where {} meet, {}: at the last router of one, on the link, or at the first \
+                 router of the other, which cannot be told apart from outside. {}.",
+                self.list("and"),
+                self.interval(),
+                self.contrast()
+            ),
+            Kind::LostInAsRange => format!(
+                "Packets to {target} are lost {}. The routers there may belong to {}; this names nobody.",
+                self.interval(),
+                self.list("or")
+            ),
+            Kind::DestinationNetwork => format!(
+                "Packets to {target} arrive at the destination's own network, {}, and are lost in it or at its edge, {}.",
+                self.list("and"),
+                self.interval()
+            ),
+            Kind::HostOrReturnPath => self.host(&target),
+            Kind::Rejected => format!("Packets to {target} are refused by {}.", self.refuser()),
+            Kind::Injected => format!(
+                "Something answers in the name of {target} {}, well before the reference's distance: a device that may \
+                 belong to {}.",
+                self.interval(),
+                self.list("or")
+            ),
+            Kind::Intercepted => format!(
+                "A device at hop {} answers TCP in the name of {target} and of the reference alike; what is behind it \
+                 cannot be seen this way.",
+                self.draft.before.map_or(0, |place| place.ttl)
+            ),
+            Kind::RoutingFault => match &self.draft.ground {
+                Ground::Circles { routers } => format!(
+                    "Packets to {target} go in circles between {}, in {}.",
+                    routers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
+                    self.list("and")
+                ),
+                _ => format!("Packets to {target} are returned as unroutable by {}.", self.refuser()),
+            },
+            Kind::Partial => self.partial(&target),
+            Kind::Local => format!(
+                "Packets to {target} are lost {}, before the first public router: in your own network or access line.",
+                self.interval()
+            ),
+            Kind::Inconclusive => format!("Nothing can be concluded about {target}: {}.", self.reason()),
+        }
+    }
+
+    fn reachable(&self, target: &str) -> String {
+        match self.draft.ground {
+            Ground::ClosedPort => format!("{target} is reached: the host answers, its port is closed."),
+            Ground::SomeLoss { answered, sent } => {
+                format!(
+                    "{target} is reached: {answered} of {sent} probes were answered, losses not tied to a flow."
+                )
+            }
+            _ => format!("{target} is reached: it answers."),
+        }
+    }
+
+    fn host(&self, target: &str) -> String {
+        if let Ground::Refused { refusal, .. } = self.draft.ground {
+            return format!(
+                "Packets to {target} arrive at the last router before it ({}), which reports that it cannot reach the \
+                 host ({}): the host is down or not there.",
+                refusal.from,
+                unreachable(refusal.kind)
+            );
+        }
+        format!(
+            "Packets to {target} arrive at every router that shows itself to the reference, the last at {}; the host \
+             itself stays silent. It is down, or a firewall in front of it drops them, or its answers are lost on the way \
+             back: from here these look alike, and no network on the way is at fault as far as can be seen.",
+            Self::place(self.draft.after)
+        )
+    }
+
+    fn refuser(&self) -> String {
+        let Ground::Refused { refusal, .. } = self.draft.ground else { return self.list("or") };
+        format!(
+            "{}, seen as {} on this path, which may belong to {} ({})",
+            refusal.from,
+            Self::place(self.draft.after).split(' ').take(2).collect::<Vec<_>>().join(" "),
+            self.list("or"),
+            unreachable(refusal.kind)
+        )
+    }
+
+    fn partial(&self, target: &str) -> String {
+        let Ground::Share { dead, flows, low, high } = self.draft.ground else {
+            return format!("Some packets to {target} are lost.");
+        };
+        let share = format!(
+            "Packets to {target} are lost in {dead} of {flows} flows, always the same ones (a share between {:.0} % and \
+             {:.0} %)",
+            low * 100.0,
+            high * 100.0
+        );
+        if self.draft.before.is_some() && !self.draft.asns.is_empty() {
+            format!("{share}: {}, where the routers may belong to {}.", self.interval(), self.list("or"))
+        } else {
+            format!(
+                "{share}: one branch of a load balancer behind {} does not deliver.",
+                Self::place(self.draft.after)
+            )
+        }
+    }
+
+    fn reason(&self) -> String {
+        let last = self.draft.after.map_or_else(
+            || "no router answered the target's probes".to_owned(),
+            |place| format!("the target's packets were last seen at {}", Self::place(Some(place))),
+        );
+        let figures = self.draft.figures;
+        match self.draft.reason {
+            Some(Reason::NoReference) => format!("there is no reference to compare with; {last}"),
+            Some(Reason::ReferenceUnreachable) => {
+                format!("the reference does not get through either; {last}")
+            }
+            Some(Reason::ReferenceDiverges) => format!("the target's path leaves the reference's; {last}"),
+            Some(Reason::NoControlHop) => {
+                format!("behind it no router answers the reference, and {last}")
+            }
+            Some(Reason::EcmpUnresolved) => {
+                format!("load balancing leaves open which branch the target's packets take; {last}")
+            }
+            Some(Reason::UnstableRoute) => format!(
+                "the route changed during the measurement, at {}; {last}",
+                Self::place(self.draft.before)
+            ),
+            Some(Reason::Contradiction) => format!(
+                "the observations contradict each other: something answered in the target's name too near for the host, or \
+                 only now and then; {last}"
+            ),
+            Some(Reason::Mapping) => {
+                format!("the loss is {}, but the table cannot say whose routers these are", self.interval())
+            }
+            Some(Reason::Intercepted) => "something near us answers for everybody".to_owned(),
+            Some(Reason::RateLimited) => format!("the routers behind it answer too seldom; {last}"),
+            Some(Reason::TimeVarying) => "the target answered at one time and not at another".to_owned(),
+            Some(Reason::SelfCheck) => match self.draft.ground {
+                Ground::CannotSend => "this host could not send its probes".to_owned(),
+                _ => "not one packet came back, so that the fault may lie with this host or its firewall"
+                    .to_owned(),
+            },
+            Some(Reason::PriorSensitive) => {
+                format!(
+                    "the loss seems to be {}, but that depends on what one assumes beforehand",
+                    self.interval()
+                )
+            }
+            Some(Reason::Weak) | None => format!(
+                "the evidence is too weak ({} pairs, e-value {:.0}, posterior {:.2}); {last}",
+                figures.pairs, figures.e_value, figures.posterior
+            ),
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        let host = &self.facts.run().destination(Run::TARGET).host;
+        let step = match (self.draft.kind, self.draft.reason) {
+            (Kind::Reachable, _) => return None,
+            (Kind::LostInsideAs | Kind::LostAtAsBorder | Kind::Partial, _) => format!(
+                "send this report to your provider and ask to check routes and filters for {host} there; repeat it from \
+                 another provider to show that the host itself is up"
+            ),
+            (Kind::Rejected | Kind::RoutingFault | Kind::Injected, _) => format!(
+                "send this report to your provider and ask what is configured for {host} on that device"
+            ),
+            (Kind::LostInAsRange, _) => {
+                "repeat with a second reference (-r) and from another provider: that narrows the range"
+                    .to_owned()
+            }
+            (Kind::DestinationNetwork, _) => {
+                "ask the destination's operator, and repeat from another provider".to_owned()
+            }
+            (Kind::HostOrReturnPath, _) => format!(
+                "try from another network whether {host} is up; if it is, ask its operator for a trace back to you"
+            ),
+            (Kind::Intercepted, _) => "repeat with ICMP (-I), which the device does not answer".to_owned(),
+            (Kind::Local, _) => {
+                "check your own router and firewall, then ask your access provider".to_owned()
+            }
+            (Kind::Inconclusive, reason) => self.next_after(reason),
+        };
+        Some(step)
+    }
+
+    fn next_after(&self, reason: Option<Reason>) -> String {
+        match reason {
+            Some(Reason::NoReference) => {
+                "name a host of the same network that works, on the same port: -r HOST".to_owned()
+            }
+            Some(Reason::ReferenceUnreachable) => {
+                "name another reference (-r HOST), best one outside the target's prefix but in its network"
+                    .to_owned()
+            }
+            Some(Reason::ReferenceDiverges) => {
+                "name a reference nearer to the target, best in the same /24 (-r HOST)".to_owned()
+            }
+            Some(Reason::NoControlHop | Reason::RateLimited) => {
+                "repeat with ICMP (-I) or another reference (-r HOST): other packets may draw answers there"
+                    .to_owned()
+            }
+            Some(Reason::EcmpUnresolved) => {
+                "name two more references around the target's address (-r HOST -r HOST)".to_owned()
+            }
+            Some(Reason::UnstableRoute | Reason::TimeVarying) => {
+                "repeat the measurement in ten minutes".to_owned()
+            }
+            Some(Reason::Contradiction) => {
+                "repeat on another port and with ICMP (-I), and compare where the answers come from"
+                    .to_owned()
+            }
+            Some(Reason::Mapping) => "repeat with a table that covers these addresses (--db FILE)".to_owned(),
+            Some(Reason::Intercepted) => "repeat with ICMP (-I)".to_owned(),
+            Some(Reason::SelfCheck) => match self.draft.ground {
+                Ground::CannotSend => {
+                    "check the interface, the route and this host's output firewall rules".to_owned()
+                }
+                _ => "let ICMP time exceeded and unreachable in through this host's firewall, then repeat"
+                    .to_owned(),
+            },
+            Some(Reason::PriorSensitive | Reason::Weak) | None => {
+                "repeat with a second reference (-r HOST), or give it more probes (--max-probes)".to_owned()
+            }
+        }
+    }
+}
+
+/// An unreachable message by its name and numbers.
+fn unreachable(kind: ReplyKind) -> String {
+    let ReplyKind::Unreachable { icmp_type, code } = kind else { return "ICMP".to_owned() };
+    let name = match (icmp_type, code) {
+        (3, 0) => "network unreachable",
+        (3, 1) | (1, 3) => "host unreachable",
+        (3, 2) => "protocol unreachable",
+        (3, 3) | (1, 4) => "port unreachable",
+        (3, 9) => "network administratively prohibited",
+        (3, 10) => "host administratively prohibited",
+        (3, 13) | (1, 1) => "communication administratively prohibited",
+        (1, 0) => "no route",
+        (1, 5) => "source address failed policy",
+        (1, 6) => "reject route",
+        _ => "unreachable",
+    };
+    format!("ICMP {name}, type {icmp_type} code {code}")
+}
+
+/// What the verdict's mechanism and scope are called in a sentence.
+#[must_use]
+pub fn how(mechanism: Mechanism, scope: Scope) -> String {
+    let mechanism = match mechanism {
+        Mechanism::None => "nothing is lost",
+        Mechanism::SilentDrop => "dropped without a word",
+        Mechanism::IcmpReject => "refused by an ICMP message",
+        Mechanism::TcpReset => "reset by a device that is not the host",
+        Mechanism::ForgedAnswer => "answered by a device that is not the host",
+        Mechanism::Loop => "sent in circles",
+        Mechanism::NoRoute => "returned as unroutable",
+        Mechanism::Unknown => "unknown",
+    };
+    let scope = match scope {
+        Scope::Host => "everything tried to this address",
+        Scope::Port => "this port only: another port of the host passes",
+        Scope::Protocol => "this protocol only: another one to the host passes",
+        Scope::Prefix => "the references' addresses as well",
+        Scope::Unknown => return mechanism.to_owned(),
+    };
+    format!("{mechanism}; {scope}")
+}
