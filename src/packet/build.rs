@@ -19,9 +19,10 @@ use pnet_packet::tcp::MutableTcpPacket;
 use pnet_packet::udp::MutableUdpPacket;
 use pnet_packet::{icmp, icmpv6, ipv4, tcp, udp};
 
-use super::extensions::{Interface, LabelEntry};
+use super::extensions::{Interface, LEAST_QUOTE, LabelEntry};
+use super::icmp::length_field;
 use super::tcp::TcpOption;
-use super::{checksum, fold, protocol};
+use super::{at_most, checksum, fold, protocol};
 
 /// What goes into an IP header. Both addresses are of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,8 @@ pub struct Tcp<'a> {
     pub flags: u8,
     /// Window, unscaled.
     pub window: u16,
-    /// Options in order; padded behind the last to a whole number of words.
+    /// Options in order; padded behind the last to a whole number of words. There is room for 40 bytes: from the first
+    /// that does not fit on they are left out.
     pub options: &'a [TcpOption<'a>],
 }
 
@@ -113,7 +115,12 @@ fn ipv6(ip: &Ip, source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, payload:
 pub fn tcp(ip: &Ip, segment: &Tcp<'_>) -> Vec<u8> {
     let mut options = Vec::with_capacity(40);
     for option in segment.options {
+        let whole = options.len();
         push_option(&mut options, *option);
+        if options.len() > 40 {
+            options.truncate(whole);
+            break;
+        }
     }
     options.resize(options.len().next_multiple_of(4), 0);
     let mut bytes = vec![0; 20 + options.len()];
@@ -221,7 +228,8 @@ pub fn icmp_message(ip: &Ip, icmp_type: u8, code: u8, rest: u32, body: &[u8]) ->
 }
 
 /// An ICMP error that quotes `quote`, with an extension structure behind it if there is one (RFC 4884 §4: the quote is
-/// then padded to 128 bytes and its length written down).
+/// then padded to 128 bytes and its length written down). Types that have no length field carry no extensions, and of
+/// a quote longer than the field can say only that much is quoted before one.
 #[must_use]
 pub fn icmp_error(
     ip: &Ip,
@@ -231,9 +239,12 @@ pub fn icmp_error(
     quote: &[u8],
     extension: Option<&[u8]>,
 ) -> Vec<u8> {
-    let Some(extension) = extension else { return icmp_message(ip, icmp_type, code, rest, quote) };
-    let (unit, shift) = if matches!(ip.source, IpAddr::V4(_)) { (4, 16) } else { (8, 24) };
-    let padded = quote.len().max(128).next_multiple_of(unit);
+    let (Some(extension), Some((shift, unit))) = (extension, length_field(ip.source.is_ipv6(), icmp_type))
+    else {
+        return icmp_message(ip, icmp_type, code, rest, quote);
+    };
+    let quote = at_most(quote, 255 * unit);
+    let padded = quote.len().max(LEAST_QUOTE).next_multiple_of(unit);
     let mut body = quote.to_vec();
     body.resize(padded, 0);
     body.extend_from_slice(extension);
@@ -253,6 +264,8 @@ pub fn extension(labels: &[LabelEntry], interfaces: &[Interface]) -> Vec<u8> {
         object(&mut bytes, 2, kind, &payload);
     }
     let sum = checksum(&bytes, 0);
+    // §7: zero would say that there is none; all ones is the same number in one's complement.
+    let sum = if sum == 0 { 0xffff } else { sum };
     bytes[2..4].copy_from_slice(&sum.to_be_bytes());
     bytes
 }
@@ -293,7 +306,8 @@ fn interface_payload(interface: &Interface) -> (u8, Vec<u8>) {
     }
     if let Some(name) = &interface.name {
         kind |= 0x02;
-        let name = &name.as_bytes()[..name.len().min(63)];
+        // §4.3: at most 63 bytes; half a character at their end would not be UTF-8.
+        let name = &name.as_bytes()[..name.floor_char_boundary(63)];
         let padded = (name.len() + 1).next_multiple_of(4);
         payload.push(padded as u8);
         payload.extend_from_slice(name);

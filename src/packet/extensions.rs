@@ -62,30 +62,43 @@ pub struct Interface {
     pub mtu: Option<u32>,
 }
 
+/// RFC 4884 §4: the least bytes of quote, padded, where objects follow, and the place where routers older than the RFC
+/// put them.
+pub(super) const LEAST_QUOTE: usize = 128;
+
 /// Splits the body of an ICMP error into the quoted packet and the extension structure.
 ///
 /// `claimed` is the quote's length in bytes as RFC 4884's field gives it, 0 where the field is empty, `None` where the
 /// message type has no such field. §5.5: routers older than the RFC leave the field empty and put the structure behind
-/// 128 bytes; it is believed there only if version and checksum are right.
+/// 128 bytes. Others fill it in with a wrong unit or a length below 128, and there are some whose unused octets are not
+/// zero. So whatever the field says, only a structure with version and checksum right is believed, unless it stands
+/// where the RFC wants it; and without one, a length below 128 cuts nothing off the quote.
 pub(super) fn split(body: &[u8], claimed: Option<usize>) -> (&[u8], Extensions<'_>) {
     let Some(claimed) = claimed else { return (body, Extensions::default()) };
-    let candidates = if claimed == 0 { [128, 128] } else { [claimed, 128] };
-    for place in candidates {
-        if let Some((quote, structure)) = body.split_at_checked(place)
-            && let Some(objects) = structure_of(structure, claimed == 0)
+    for (place, must_have_checksum) in [(claimed, claimed < LEAST_QUOTE), (LEAST_QUOTE, true)] {
+        if place > 0
+            && let Some((quote, structure)) = body.split_at_checked(place)
+            && let Some(objects) = structure_of(structure, must_have_checksum)
         {
             return (quote, Extensions(objects));
         }
     }
-    (if claimed == 0 { body } else { at_most(body, claimed) }, Extensions::default())
+    (if claimed < LEAST_QUOTE { body } else { at_most(body, claimed) }, Extensions::default())
 }
 
 /// The objects behind a valid structure header.
-fn structure_of(bytes: &[u8], checksum_required: bool) -> Option<&[u8]> {
+fn structure_of(bytes: &[u8], must_have_checksum: bool) -> Option<&[u8]> {
     let ([version, _, c0, c1], objects) = super::split::<4>(bytes, "icmp extension").ok()?;
     // §7: a checksum of zero means that none was sent.
-    let unchecked = u16::from_be_bytes([c0, c1]) == 0 && !checksum_required;
-    (version >> 4 == 2 && (unchecked || checksum(bytes, 0) == 0)).then_some(objects)
+    let sent = u16::from_be_bytes([c0, c1]) != 0;
+    let right = sent && checksum(bytes, 0) == 0;
+    match version {
+        // §7: version 2 in the upper four bits.
+        0x20..=0x2f => (right || !sent && !must_have_checksum).then_some(objects),
+        // Seen from routers that put it in the lower four; too weak a sign without a checksum.
+        0x02 => right.then_some(objects),
+        _ => None,
+    }
 }
 
 impl<'a> Extensions<'a> {

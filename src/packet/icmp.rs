@@ -53,10 +53,18 @@ pub enum Message<'a> {
 /// Reads the message inside a packet with this `header`, whose family decides between ICMP and ICMPv6.
 ///
 /// # Errors
-/// [`Unreadable`] if it is short, damaged, or an error whose quoted header is not whole.
+/// [`Unreadable`] if the packet carries another protocol or a later fragment, or if the message is short, damaged, or an
+/// error whose quoted header is not whole.
 pub fn read<'a>(header: &Header, bytes: &'a [u8]) -> Result<Message<'a>, Unreadable> {
     let v6 = matches!(header.source, IpAddr::V6(_));
     let layer = if v6 { "icmpv6" } else { "icmp" };
+    // The pseudo-header's protocol is the packet's own, so a TCP segment over IPv6 would pass the checksum below.
+    if !is_icmp(header.source, header.protocol) {
+        return Err(Unreadable::Field { layer, field: "protocol", value: u32::from(header.protocol) });
+    }
+    if header.later_fragment {
+        return Err(Unreadable::Field { layer, field: "later fragment", value: 1 });
+    }
     let ([icmp_type, code, _, _, rest @ ..], body) = split::<8>(bytes, layer)?;
     let pseudo = if v6 { pseudo_sum(header, bytes.len()) } else { 0 };
     if checksum(bytes, pseudo) != 0 {
@@ -70,24 +78,27 @@ pub fn read<'a>(header: &Header, bytes: &'a [u8]) -> Result<Message<'a>, Unreada
             sequence: u16::from_be_bytes([r2, r3]),
             payload: body,
         }),
-        // IPv4: unreachable, source quench, redirect, time exceeded, parameter problem. IPv6: types below 128.
+        // IPv4: unreachable, source quench, redirect, time exceeded, parameter problem. IPv6: the four of RFC 4443.
         (false, 3 | 4 | 5 | 11 | 12) | (true, 1..=4) => {
-            // RFC 4884 §4: where an original datagram's length may stand, and in which unit.
-            let claimed = match (v6, icmp_type) {
-                (false, 3 | 11 | 12) => Some(usize::from(r1) * 4),
-                (true, 1 | 3) => Some(usize::from(r0) * 8),
-                _ => None,
-            };
+            let rest = u32::from_be_bytes(rest);
+            let claimed =
+                length_field(v6, icmp_type).map(|(shift, unit)| (rest >> shift & 0xff) as usize * unit);
             let (quote, extensions) = extensions::split(body, claimed);
-            Ok(Message::Error {
-                icmp_type,
-                code,
-                rest: u32::from_be_bytes(rest),
-                quotation: Quotation::read(quote)?,
-                extensions,
-            })
+            Ok(Message::Error { icmp_type, code, rest, quotation: Quotation::read(quote)?, extensions })
         }
         _ => Ok(Message::Other { icmp_type, code }),
+    }
+}
+
+/// Where an error's second word says how long the quote is (RFC 4884 §4): how far to shift it down to have that octet at
+/// the bottom, and the bytes it counts by. `None` for types that have no such field, and so no extensions.
+///
+/// ICMP has it in the sixth octet, clear of the next-hop MTU of RFC 1191 (type 3) and of the pointer (type 12).
+pub(super) const fn length_field(v6: bool, icmp_type: u8) -> Option<(u32, usize)> {
+    match (v6, icmp_type) {
+        (false, 3 | 11 | 12) => Some((16, 4)),
+        (true, 1 | 3) => Some((24, 8)),
+        _ => None,
     }
 }
 

@@ -86,9 +86,8 @@ impl<'a> Segment<'a> {
     /// # Errors
     /// [`Unreadable`] if the header with its options is not whole.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let ([s0, s1, d0, d1, sequence @ ..], _) = split::<8>(bytes, "tcp")?;
-        let (acknowledgment, rest): ([u8; 4], _) = split(after(bytes, 8), "tcp")?;
-        let ([offset, flags, w0, w1, ..], _) = split::<8>(rest, "tcp")?;
+        let ([s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..], _) =
+            split::<20>(bytes, "tcp")?;
         let length = usize::from(offset >> 4) * 4;
         if length < 20 {
             return Err(Unreadable::Field { layer: "tcp", field: "data offset", value: length as u32 });
@@ -99,8 +98,8 @@ impl<'a> Segment<'a> {
         Ok(Self {
             source: u16::from_be_bytes([s0, s1]),
             destination: u16::from_be_bytes([d0, d1]),
-            sequence: u32::from_be_bytes(sequence),
-            acknowledgment: u32::from_be_bytes(acknowledgment),
+            sequence: u32::from_be_bytes([q0, q1, q2, q3]),
+            acknowledgment: u32::from_be_bytes([a0, a1, a2, a3]),
             flags,
             window: u16::from_be_bytes([w0, w1]),
             options: after(at_most(bytes, length), 20),
