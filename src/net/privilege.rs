@@ -54,6 +54,16 @@ pub(super) fn holds(capability: Capability) -> bool {
 /// The user id stays: files are written as who started the program. Call it after
 /// [`LiveWire::open`](super::LiveWire::open) and before any other thread is started.
 ///
+/// ```standalone_crate
+/// use lasthop::net::privilege;
+///
+/// # fn main() -> Result<(), privilege::DropError> {
+/// privilege::drop_all()?;
+/// assert!(!privilege::holds_net_raw());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// If the kernel refuses, or if another thread of this process still has capabilities: then the drop has happened
 /// here, but protects nothing.

@@ -1,6 +1,7 @@
 //! One receiving socket: packets come out whole, timed, and with what was lost on the way counted.
 
-use std::io::{self, IoSliceMut};
+use std::fs::File;
+use std::io::{self, IoSliceMut, Read as _, Seek as _};
 use std::mem::MaybeUninit;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
@@ -62,7 +63,8 @@ pub(super) struct Receiver {
     /// The kernel's count of drops as it came with the last packet, and before the run.
     dropped: u32,
     dropped_before: u32,
-    inode: Option<u64>,
+    /// The kernel's table of raw sockets, and our line in it.
+    table: Option<Table>,
     truncated: u64,
     stamps: Stamps,
 }
@@ -102,7 +104,7 @@ impl Receiver {
             option(setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true))?;
             option(setsockopt(&socket, sockopt::Ipv6RecvTClass, &true))?;
         }
-        let inode = nix::sys::stat::fstat(&socket).ok().map(|stat| stat.st_ino);
+        let table = Table::open(wanted.family, &socket);
         // From its creation to the filter it has been filling with everybody's packets.
         let mut scrap = [MaybeUninit::uninit(); 1];
         for _ in 0..STALE {
@@ -110,7 +112,7 @@ impl Receiver {
                 break;
             }
         }
-        let dropped = inode.and_then(|inode| drops_in_table(wanted.family, inode)).unwrap_or(0);
+        let dropped = table.as_ref().and_then(Table::drops).unwrap_or(0);
         Ok(Self {
             socket: UdpSocket::from_std(socket.into()).map_err(failed("watch a receiving socket"))?,
             family: wanted.family,
@@ -126,7 +128,7 @@ impl Receiver {
             epoch: 0,
             dropped,
             dropped_before: dropped,
-            inode,
+            table,
             truncated: 0,
             stamps: Stamps::default(),
         })
@@ -154,7 +156,7 @@ impl Receiver {
     /// last one is not in it. The kernel's table of raw sockets has the whole; where it cannot be read, the former is
     /// a lower bound. (An ICMPv6 message with a wrong checksum is in either count, too.)
     pub(super) fn overflow(&self) -> u64 {
-        let now = self.inode.and_then(|inode| drops_in_table(self.family, inode)).unwrap_or(self.dropped);
+        let now = self.table.as_ref().and_then(Table::drops).unwrap_or(self.dropped);
         // Both are the same wrapping counter; the later reading is the larger.
         let now = if now.wrapping_sub(self.dropped) > u32::MAX / 2 { self.dropped } else { now };
         u64::from(now.wrapping_sub(self.dropped_before))
@@ -318,14 +320,33 @@ const fn passing(errno: Errno) -> bool {
     )
 }
 
-/// The last column of the kernel's table of raw sockets, for the socket with this inode.
-fn drops_in_table(family: Family, inode: u64) -> Option<u32> {
-    // Of this thread, not of the process: another thread may live in another network namespace.
-    let table = std::fs::read_to_string(match family {
-        Family::V4 => "/proc/thread-self/net/raw",
-        Family::V6 => "/proc/thread-self/net/raw6",
-    });
-    drops_of(&table.ok()?, inode)
+/// The kernel's table of raw sockets, where the drops of each stand whether or not a packet came after them.
+#[derive(Debug)]
+struct Table {
+    /// Opened with the socket and read again and again: so it stays the table of this socket's network namespace,
+    /// whoever reads it and whatever rights are left then.
+    file: File,
+    inode: u64,
+}
+
+impl Table {
+    /// `None` where `/proc` is not mounted or hidden.
+    fn open(family: Family, socket: &Socket) -> Option<Self> {
+        let inode = nix::sys::stat::fstat(socket).ok()?.st_ino;
+        // Of this thread, not of the process: threads may live in different namespaces.
+        let file = File::open(match family {
+            Family::V4 => "/proc/thread-self/net/raw",
+            Family::V6 => "/proc/thread-self/net/raw6",
+        });
+        Some(Self { file: file.ok()?, inode })
+    }
+
+    fn drops(&self) -> Option<u32> {
+        let mut text = String::new();
+        (&self.file).rewind().ok()?;
+        (&self.file).read_to_string(&mut text).ok()?;
+        drops_of(&text, self.inode)
+    }
 }
 
 /// Columns by their place: slot, local, remote, state, queues, timer, retransmits, user, timeout, inode, references,

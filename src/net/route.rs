@@ -119,11 +119,30 @@ impl Way {
     /// The source address of the run and the routes of all its destinations.
     pub(super) fn survey(&self, request: &Request) -> Result<(IpAddr, Vec<Route>), OpenError> {
         let Some(&first) = request.destinations.first() else { return Err(OpenError::NoDestination) };
-        let source = match request.source {
-            Some(source) => {
-                self.check_source(source)?;
-                source
+        if let Some(source) = request.source {
+            self.check_source(source)?;
+        }
+        // What the kernel would do of its own accord, before a source address narrows it: it also tells of what no
+        // socket may be connected to.
+        let mut free = Vec::with_capacity(request.destinations.len());
+        for &destination in &request.destinations {
+            let answer = netlink::route(&self.query(destination, None))
+                .map_err(|error| self.no_route(destination, error))?;
+            if answer.broadcast {
+                return Err(OpenError::Broadcast {
+                    destination,
+                    interface: self.way_out(destination, &answer)?.1,
+                });
             }
+            if let Some(source_address) =
+                request.source.filter(|source| source.is_loopback() && !answer.local)
+            {
+                return Err(OpenError::LoopbackSource { destination, source_address });
+            }
+            free.push(answer);
+        }
+        let source = match request.source {
+            Some(source) => source,
             None => self.preferred_source(first)?,
         };
         let mut routes = Vec::with_capacity(request.destinations.len());
@@ -131,14 +150,28 @@ impl Way {
             routes.push(self.route(source, destination)?);
         }
         if request.source.is_none() && self.device().is_none() {
-            self.check_together(&routes)?;
+            self.check_together(&routes, &free)?;
         }
         Ok((source, routes))
     }
 
+    /// What decides about a packet of ours, as rtnetlink wants it put.
     fn query(&self, destination: IpAddr, source: Option<IpAddr>) -> Query {
         let device = self.device().map(|one| one.index);
+        // For IPv6, rtnetlink takes the device for a wish when there is a source as well. For our socket it is a
+        // command, and only the question without a source is answered so.
+        let source = source.filter(|_| self.family == Family::V4 || device.is_none());
         Query { destination, source, device, mark: self.mark, entry: false }
+    }
+
+    /// The interface of an answer, by index and name.
+    fn way_out(&self, destination: IpAddr, answer: &Answer) -> Result<(u32, String), OpenError> {
+        let index = *answer
+            .interfaces
+            .first()
+            .ok_or_else(|| self.no_route(destination, io::ErrorKind::NotFound.into()))?;
+        let name = if_indextoname(index).map_err(|errno| failed("name an interface")(errno.into()))?;
+        Ok((index, name.to_string_lossy().into_owned()))
     }
 
     /// The address the kernel would choose: that of a socket with our options connected there. Sends nothing.
@@ -204,19 +237,12 @@ impl Way {
     fn route(&self, source: IpAddr, destination: IpAddr) -> Result<Route, OpenError> {
         let answer = netlink::route(&self.query(destination, Some(source)))
             .map_err(|error| self.no_route(destination, error))?;
-        let index = *answer
-            .interfaces
-            .first()
-            .ok_or_else(|| self.no_route(destination, io::ErrorKind::NotFound.into()))?;
-        let interface = if_indextoname(index)
-            .map_err(|errno| failed("name an interface")(errno.into()))?
-            .to_string_lossy()
-            .into_owned();
-        if answer.broadcast {
-            return Err(OpenError::Broadcast { destination, interface });
-        }
-        if source.is_loopback() && !answer.local {
-            return Err(OpenError::LoopbackSource { destination, source_address: source });
+        let (index, interface) = self.way_out(destination, &answer)?;
+        if let Some(wanted) = &self.interface
+            && !answer.local
+            && wanted.index != index
+        {
+            return Err(OpenError::NotTaken { option: "the interface", wanted: wanted.name.clone() });
         }
         if !answer.local {
             self.check_entry(source, destination)?;
@@ -281,20 +307,16 @@ impl Way {
     /// Left to itself the kernel may send target and reference by different uplinks, each with its own source address.
     /// With one source for both, one of them would be sent from an address its uplink does not know, and be dropped
     /// by the first honest router.
-    fn check_together(&self, routes: &[Route]) -> Result<(), OpenError> {
+    fn check_together(&self, routes: &[Route], free: &[Answer]) -> Result<(), OpenError> {
         let Some(first) = routes.first() else { return Ok(()) };
-        for other in routes {
-            let free = netlink::route(&self.query(other.destination, None))
-                .map_err(|error| self.no_route(other.destination, error))?;
-            let index = free.interfaces.first().copied().unwrap_or(0);
-            let name = if_indextoname(index)
-                .map_or_else(|_| other.interface.clone(), |name| name.to_string_lossy().into_owned());
-            if name != first.interface {
+        for (other, answer) in routes.iter().zip(free) {
+            let (_, other_interface) = self.way_out(other.destination, answer)?;
+            if other_interface != first.interface {
                 return Err(OpenError::RoutesPart {
                     first: first.destination,
                     first_interface: first.interface.clone(),
                     other: other.destination,
-                    other_interface: name,
+                    other_interface,
                 });
             }
         }
