@@ -1,10 +1,17 @@
 //! The only place in the library that asks what time it is.
 //!
 //! A run has one clock: `CLOCK_MONOTONIC`, read through [`Instant`], counted from the opening of the wire. The kernel
-//! stamps received packets with `CLOCK_REALTIME`, which an administrator or a time daemon may set while we run, so a
-//! stamp is converted with the difference of the two clocks *at the time of reading*, and only while that difference
-//! has not moved since the socket was last seen empty. Otherwise nobody can tell whether the stamp was taken before or
-//! after the jump, and the packet gets the time at which it was read: late, but never wrong by hours.
+//! stamps received packets with `CLOCK_REALTIME`, and that may be set while we run: by an administrator, by a time
+//! daemon, or by a hypervisor that corrects its guest in half-milliseconds several times a second. So a stamp is
+//! converted with the difference of the two clocks, and it is not known which difference held when it was taken: only
+//! the ones seen between the moment the socket was last found empty and the moment the packet was read.
+//!
+//! The conversion is therefore an upper bound made as tight as it can be. With the *smallest* difference of that span a
+//! stamp becomes the latest moment it can mean; the packet had arrived when it was read, which is another upper bound;
+//! and it had not when the socket was empty, which is a lower one. The result is never before the packet's true arrival
+//! by more than the time it takes from the device to the socket, so no round-trip time is negative, and it is late by at
+//! most the step or the delay of reading, whichever is less. Without a step it is exact to the reading of two clocks,
+//! a tenth of a microsecond.
 //!
 //! Slewing (NTP) moves both clocks alike and needs no care.
 
@@ -12,12 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::trace::{Moment, WallTime};
 
-/// A change of the clocks' difference by more than this is a step, not the noise of reading two clocks. Time daemons
-/// step from about a millisecond (chrony) or 128 ms (ntpd) upwards; an undetected step shifts an RTT by at most this.
-const STEP: u64 = 50_000;
-
 /// A pair of readings further apart than this was interrupted and is taken again.
-const NARROW: Duration = Duration::from_micros(10);
+const NARROW: Duration = Duration::from_micros(2);
 
 /// How often a pair of readings is taken at most.
 const TRIES: usize = 4;
@@ -27,20 +30,14 @@ const TRIES: usize = 4;
 pub struct Clock {
     origin: Instant,
     started_at: WallTime,
-    skew: Skew,
 }
 
 impl Clock {
     /// Starts at [`Moment::START`], now.
     #[must_use]
     pub fn start() -> Self {
-        let origin = Instant::now();
-        let reading = Reading::take(origin);
-        Self {
-            origin,
-            started_at: WallTime(reading.wall.saturating_sub_unsigned(reading.now.as_nanos())),
-            skew: Skew::new(&reading),
-        }
+        let clock = Self { origin: Instant::now(), started_at: WallTime(0) };
+        Self { started_at: WallTime(clock.look().ahead), ..clock }
     }
 
     /// The time now.
@@ -61,105 +58,74 @@ impl Clock {
         (moment < Moment::NEVER).then(|| self.origin.checked_add(moment.since(Moment::START))).flatten()
     }
 
-    /// Reads both clocks and notices a step of the wall clock.
-    pub(super) fn look(&mut self) -> Look {
-        let reading = Reading::take(self.origin);
-        self.skew.observe(&reading);
-        Look { now: reading.now, epoch: self.skew.epoch }
-    }
-
-    /// The moment of a kernel stamp, in nanoseconds since 1970, as of the last [`look`](Self::look).
-    pub(super) fn place(&self, stamp: i64, now: Moment) -> Option<Moment> {
-        self.skew.place(stamp, now)
-    }
-}
-
-/// What [`Clock::look`] saw.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
-    /// The time now.
-    pub(super) now: Moment,
-    /// How often the wall clock has been seen to step.
-    pub(super) epoch: u32,
-}
-
-/// Both clocks, read as one.
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    /// Time after the second reading of the monotonic clock.
-    now: Moment,
-    /// Wall clock, nanoseconds since 1970.
-    wall: i64,
-    /// Wall clock minus run time, in nanoseconds.
-    offset: i64,
-    /// `offset` may be off by this many nanoseconds either way.
-    slack: u64,
-}
-
-impl Reading {
-    /// The narrowest of a few attempts: between two readings the process may lose the processor for milliseconds.
-    fn take(origin: Instant) -> Self {
-        let mut best = Self::once(origin);
+    /// Reads both clocks: the narrowest of a few attempts, for between two readings the process may lose the processor
+    /// for milliseconds.
+    pub(super) fn look(&self) -> Look {
+        let mut best = self.look_once();
         for _ in 1..TRIES {
-            if best.slack * 2 <= nanos(NARROW) {
+            if best.1 <= NARROW {
                 break;
             }
-            let again = Self::once(origin);
-            if again.slack <= best.slack {
+            let again = self.look_once();
+            if again.1 < best.1 {
                 best = again;
             }
         }
-        best
+        best.0
     }
 
-    fn once(origin: Instant) -> Self {
-        let before = origin.elapsed();
+    fn look_once(&self) -> (Look, Duration) {
+        let before = self.origin.elapsed();
         let wall = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
             Err(ahead) => i64::try_from(ahead.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
         };
-        let after = origin.elapsed();
-        let slack = nanos(after.saturating_sub(before)) / 2;
-        let middle = nanos(before).saturating_add(slack);
-        Self { now: moment(after), wall, offset: wall.saturating_sub_unsigned(middle), slack }
+        let after = self.origin.elapsed();
+        let now = moment(after);
+        (Look { now, ahead: wall.saturating_sub_unsigned(now.as_nanos()) }, after.saturating_sub(before))
     }
 }
 
-/// The difference of the two clocks, and how often it jumped.
-#[derive(Clone, Debug)]
-struct Skew {
-    offset: i64,
-    epoch: u32,
+/// Both clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// The time now.
+    pub(super) now: Moment,
+    /// The wall clock was at least this many nanoseconds ahead of the run's clock: it was read first.
+    pub(super) ahead: i64,
 }
 
-impl Skew {
-    const fn new(reading: &Reading) -> Self {
-        Self { offset: reading.offset, epoch: 0 }
-    }
-
-    /// Takes in a reading. One so wide that a step could hide in it changes nothing.
-    fn observe(&mut self, reading: &Reading) {
-        let moved = self.offset.abs_diff(reading.offset);
-        if moved > STEP.saturating_add(reading.slack) {
-            self.offset = reading.offset;
-            self.epoch = self.epoch.wrapping_add(1);
-        }
-    }
-
-    /// A stamp before the start or after `now` is no stamp of this run's clock.
-    fn place(&self, stamp: i64, now: Moment) -> Option<Moment> {
-        let nanos = u64::try_from(stamp.checked_sub(self.offset)?).ok()?;
-        // The difference is known to within STEP, so the stamp of a packet read at once may seem to lie ahead.
-        (nanos <= now.as_nanos().saturating_add(STEP)).then(|| Moment::from_nanos(nanos).min(now))
-    }
+/// Between which moments a packet must have arrived, and by how much the wall clock was ahead meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Span {
+    /// When the socket was last found empty.
+    empty: Moment,
+    /// The least lead of the wall clock seen since just before that.
+    least: Option<i64>,
 }
 
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+impl Span {
+    /// The socket was found empty, some time after `look`.
+    pub(super) const fn begin(look: Look) -> Self {
+        Self { empty: look.now, least: Some(look.ahead) }
+    }
+
+    /// Takes in another look.
+    pub(super) fn note(&mut self, look: Look) {
+        self.least = Some(self.least.map_or(look.ahead, |least| least.min(look.ahead)));
+    }
+
+    /// The moment of a kernel stamp in nanoseconds since 1970, of a packet that had been read by `now`. `None` if the
+    /// stamp says nothing that `now` does not say better.
+    pub(super) fn place(&self, stamp: i64, now: Moment) -> Option<Moment> {
+        let since = i128::from(stamp) - i128::from(self.least?);
+        let latest = u64::try_from(since.max(0)).map_or(Moment::NEVER, Moment::from_nanos);
+        (latest <= now).then(|| latest.max(self.empty).min(now))
+    }
 }
 
 fn moment(since: Duration) -> Moment {
-    Moment::from_nanos(nanos(since))
+    Moment::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -167,60 +133,68 @@ mod tests {
     use super::*;
 
     const WALL: i64 = 1_800_000_000_000_000_000;
+    const HOUR: i64 = 3_600_000_000_000;
 
-    fn reading(now: u64, offset: i64, slack: u64) -> Reading {
-        Reading { now: Moment::from_nanos(now), wall: offset + now as i64, offset, slack }
+    fn look(now: u64, ahead: i64) -> Look {
+        Look { now: Moment::from_nanos(now), ahead }
+    }
+
+    /// Where a packet is placed that came at `arrival`, was stamped when the wall clock was `then` ahead, and was read at
+    /// 9,000,000 after a socket found empty at 1,000,000, with `seen` leads of the wall clock.
+    fn placed(arrival: i64, then: i64, seen: &[i64]) -> Option<u64> {
+        let mut span = Span::begin(look(1_000_000, seen[0]));
+        for &ahead in &seen[1..] {
+            span.note(look(9_000_000, ahead));
+        }
+        span.place(then + arrival, Moment::from_nanos(9_000_000)).map(Moment::as_nanos)
     }
 
     #[test]
-    fn a_stamp_becomes_the_moment_it_was_taken_at() {
-        let skew = Skew::new(&reading(0, WALL, 30));
-        let now = Moment::from_nanos(5_000_000);
-        assert_eq!(skew.place(WALL + 4_000_000, now), Some(Moment::from_nanos(4_000_000)));
+    fn without_a_step_a_stamp_is_the_moment_it_was_taken_at() {
+        assert_eq!(placed(4_000_000, WALL, &[WALL, WALL]), Some(4_000_000));
+        assert_eq!(placed(4_000_000, WALL, &[WALL, WALL - 70, WALL]), Some(4_000_070));
     }
 
     #[test]
-    fn a_stamp_just_ahead_of_the_reading_is_now_and_one_far_ahead_is_none() {
-        let skew = Skew::new(&reading(0, WALL, 30));
-        let now = Moment::from_nanos(5_000_000);
-        assert_eq!(skew.place(WALL + 5_000_040, now), Some(now));
-        assert_eq!(skew.place(WALL + 5_060_000, now), None);
+    fn a_small_step_costs_at_most_itself() {
+        let (before, after) = (WALL, WALL + 500_000);
+        assert_eq!(placed(4_000_000, before, &[before, after]), Some(4_000_000));
+        assert_eq!(placed(4_000_000, after, &[before, after]), Some(4_500_000));
+        let (before, after) = (WALL, WALL - 500_000);
+        assert_eq!(placed(4_000_000, before, &[before, after]), Some(4_500_000));
+        assert_eq!(placed(4_000_000, after, &[before, after]), Some(4_000_000));
     }
 
     #[test]
-    fn a_stamp_from_before_the_start_is_none() {
-        let skew = Skew::new(&reading(0, WALL, 30));
-        assert_eq!(skew.place(WALL - 1, Moment::from_nanos(1)), None);
-        assert_eq!(skew.place(i64::MIN, Moment::from_nanos(1)), None);
+    fn a_large_step_leaves_the_time_of_reading_or_the_exact_one() {
+        let (before, after) = (WALL, WALL + HOUR);
+        assert_eq!(placed(4_000_000, before, &[before, after]), Some(4_000_000));
+        assert_eq!(placed(4_000_000, after, &[before, after]), None);
+        let (before, after) = (WALL, WALL - HOUR);
+        assert_eq!(placed(4_000_000, before, &[before, after]), None);
+        assert_eq!(placed(4_000_000, after, &[before, after]), Some(4_000_000));
     }
 
     #[test]
-    fn noise_is_no_step_and_an_hour_is_one() {
-        let mut skew = Skew::new(&reading(0, WALL, 30));
-        skew.observe(&reading(1_000, WALL + 900, 30));
-        skew.observe(&reading(2_000, WALL - 49_000, 30));
-        assert_eq!((skew.epoch, skew.offset), (0, WALL));
-        skew.observe(&reading(3_000, WALL + 3_600_000_000_000, 30));
-        assert_eq!((skew.epoch, skew.offset), (1, WALL + 3_600_000_000_000));
-        skew.observe(&reading(4_000, WALL, 30));
-        assert_eq!((skew.epoch, skew.offset), (2, WALL));
+    fn a_step_that_nobody_saw_moves_a_packet_no_further_than_to_the_empty_socket() {
+        assert_eq!(placed(4_000_000, WALL - HOUR, &[WALL, WALL]), Some(1_000_000));
+        assert_eq!(placed(0, i64::MIN, &[WALL]), Some(1_000_000));
+        assert_eq!(placed(4_000_000, WALL + HOUR, &[WALL, WALL]), None);
+        assert_eq!(placed(0, i64::MAX, &[WALL]), None);
     }
 
     #[test]
-    fn a_wide_reading_does_not_pass_for_a_step() {
-        let mut skew = Skew::new(&reading(0, WALL, 30));
-        skew.observe(&reading(4_000_000, WALL + 3_000_000, 3_900_000));
-        assert_eq!(skew.epoch, 0);
+    fn a_stamp_before_any_look_says_nothing() {
+        assert_eq!(Span::default().place(WALL, Moment::from_nanos(1)), None);
     }
 
     #[test]
     fn the_clock_runs_forward_and_agrees_with_the_wall() {
-        let mut clock = Clock::start();
+        let clock = Clock::start();
         let first = clock.look();
         std::thread::sleep(Duration::from_millis(5));
         let second = clock.look();
         assert!(second.now.since(first.now) >= Duration::from_millis(5));
-        assert_eq!(first.epoch, second.epoch);
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as i64;
         let ours = clock.started_at().at(clock.now()).0;
         assert!(ours.abs_diff(wall) < 100_000_000, "{ours} against {wall}");

@@ -68,8 +68,8 @@ pub(super) fn holds(capability: Capability) -> bool {
 /// If the kernel refuses, or if another thread of this process still has capabilities: then the drop has happened
 /// here, but protects nothing.
 pub fn drop_all() -> Result<(), DropError> {
-    // Ambient capabilities first, for they fall with the permitted ones anyway and tell of trouble here; the permitted
-    // ones last but for the inheritable, since nothing can be changed without them being there.
+    // The ambient set goes when the permitted one does, so it comes first: to be seen to go. Nothing is needed to give
+    // up the others.
     for (set, name) in [
         (CapSet::Ambient, "ambient"),
         (CapSet::Effective, "effective"),

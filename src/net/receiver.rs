@@ -14,11 +14,11 @@ use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::clock::Clock;
+use super::clock::{Clock, Span};
 use super::error::io as failed;
 use super::{Family, OpenError};
 use crate::probe::wire::Arrival;
-use crate::trace::{Moment, Protocol};
+use crate::trace::Protocol;
 
 /// No IP packet is longer (RFC 791 §3.1; jumbograms do not come out of raw sockets).
 const LONGEST: usize = 65_535;
@@ -29,12 +29,13 @@ const STALE: usize = 100_000;
 /// How many passing errors in a row are taken for a lasting one.
 const PATIENCE: usize = 16;
 
-/// How many arrivals were timed by whom.
+/// How many arrivals were timed by whom. The sum is the number of packets handed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamps {
     /// By the kernel, when it took the packet from the device.
     pub kernel: u64,
-    /// By us, when the packet was read: later by as long as it lay in the buffer.
+    /// By us, when the packet was read: later by as long as it lay in the buffer. Happens when the wall clock, with
+    /// which the kernel stamps, is set meanwhile.
     pub user: u64,
 }
 
@@ -58,8 +59,8 @@ pub(super) struct Receiver {
     protocol: Protocol,
     buffer: Vec<u8>,
     ancillary: Vec<u8>,
-    /// Steps of the wall clock seen before this socket was last empty: stamps are good while there were no more.
-    epoch: u32,
+    /// Since when packets lie here, to make moments of their stamps.
+    span: Span,
     /// The kernel's count of drops as it came with the last packet, and before the run.
     dropped: u32,
     dropped_before: u32,
@@ -125,7 +126,7 @@ impl Receiver {
                 libc::c_int,
                 libc::c_int
             ),
-            epoch: 0,
+            span: Span::default(),
             dropped,
             dropped_before: dropped,
             table,
@@ -166,21 +167,21 @@ impl Receiver {
     ///
     /// # Errors
     /// Only what will not go away by itself.
-    pub(super) fn take(&mut self, clock: &mut Clock) -> io::Result<Option<Arrival>> {
+    pub(super) fn take(&mut self, clock: &Clock) -> io::Result<Option<Arrival>> {
         let before = clock.look();
         let Some(received) = self.receive()? else {
-            self.epoch = before.epoch;
+            self.span = Span::begin(before);
             return Ok(None);
         };
         let after = clock.look();
-        // A step of the wall clock since this socket was last empty: the stamp may be from before or after it.
-        let trusted = after.epoch == self.epoch;
-        let at = received.stamp.filter(|_| trusted).and_then(|stamp| clock.place(stamp, after.now));
+        self.span.note(before);
+        self.span.note(after);
+        let at = received.stamp.and_then(|stamp| self.span.place(stamp, after.now));
         match at {
             Some(_) => self.stamps.kernel += 1,
             None => self.stamps.user += 1,
         }
-        Ok(Some(Arrival { at: at.unwrap_or(after.now).max(Moment::START), packet: received.packet }))
+        Ok(Some(Arrival { at: at.unwrap_or(after.now), packet: received.packet }))
     }
 
     fn receive(&mut self) -> io::Result<Option<Received>> {
@@ -361,7 +362,21 @@ fn drops_of(table: &str, inode: u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
     use super::*;
+
+    #[test]
+    fn a_packet_larger_than_the_buffer_is_known_to_be_cut() {
+        let (near, far) = UnixDatagram::pair().unwrap();
+        near.send(&[7; 12]).unwrap();
+        near.send(&[8; 13]).unwrap();
+        let mut buffer = [0; 12];
+        let mut next = || read(far.as_raw_fd(), &mut buffer, &mut []).map(|read| (read.length, read.cut));
+        assert_eq!(next().unwrap(), (12, false));
+        assert_eq!(next().unwrap(), (12, true));
+        assert_eq!(next().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
 
     #[test]
     fn an_ipv6_header_is_rebuilt() {

@@ -178,10 +178,7 @@ impl Way {
     fn preferred_source(&self, destination: IpAddr) -> Result<IpAddr, OpenError> {
         let socket = self.socket()?;
         let target = self.endpoint(destination, DISCARD);
-        match socket.connect(&SockAddr::from(target)) {
-            Ok(()) => {}
-            Err(error) => return Err(self.no_route(destination, error)),
-        }
+        socket.connect(&SockAddr::from(target)).map_err(|error| self.no_route(destination, error))?;
         let local = socket.local_addr().map_err(failed("read the source address"))?;
         match local.as_socket() {
             Some(local) if !local.ip().is_unspecified() => Ok(local.ip()),
@@ -323,7 +320,13 @@ impl Way {
         Ok(())
     }
 
+    /// A failed look-up: no way there, or another failure of the system.
     fn no_route(&self, destination: IpAddr, source: io::Error) -> OpenError {
+        // EADDRNOTAVAIL: there is a way, but no address of ours to be answered at.
+        let nowhere = is_no_route(&source) || source.raw_os_error() == Some(libc::EADDRNOTAVAIL);
+        if !nowhere && source.raw_os_error().is_some() {
+            return failed("look up a route")(source);
+        }
         OpenError::NoRoute { destination, interface: self.device().map(|one| one.name.clone()), source }
     }
 }

@@ -174,7 +174,7 @@ impl LiveWire {
         let fault = |source| WireFault::Io { operation: "receive packets", source };
         for receiver in &mut self.receivers {
             for _ in 0..TURN {
-                match receiver.take(&mut self.clock).map_err(fault)? {
+                match receiver.take(&self.clock).map_err(fault)? {
                     Some(arrival) => self.inbox.push_back(arrival),
                     None => break,
                 }
@@ -246,21 +246,21 @@ impl Wire for LiveWire {
         }
     }
 
-    /// Timers have a resolution of a millisecond: a quiet wait ends up to about two of them late, never early.
+    /// Timers have a resolution of a millisecond: a quiet wait ends up to about two of them late, never early. A
+    /// signal is told by the next wait after it, before any packet; the packets stay.
     fn wait(&mut self, until: Moment) -> Result<Heard, WireFault> {
-        // A look before every reading: sockets are read only as far as the event loop has noticed, and a flood must
-        // not drown Ctrl-C.
-        let mut interrupted = self.inbox.is_empty() && self.pause(None)?;
+        // A look at the event loop first, a microsecond: sockets are read only as far as it has noticed, and a flood
+        // must not drown Ctrl-C.
+        let mut interrupted = self.pause(None)?;
         loop {
             if interrupted {
                 return Ok(Heard::Interrupted);
             }
+            if self.inbox.is_empty() {
+                self.collect()?;
+            }
             if let Some(arrival) = self.inbox.pop_front() {
                 return Ok(Heard::Packet(arrival));
-            }
-            self.collect()?;
-            if !self.inbox.is_empty() {
-                continue;
             }
             if self.clock.now() >= until {
                 return Ok(Heard::Quiet);
@@ -331,6 +331,12 @@ fn fault(error: &io::Error) -> SendFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wire_may_move_to_another_thread() {
+        fn sendable<T: Send>() {}
+        sendable::<LiveWire>();
+    }
 
     #[test]
     fn every_error_has_its_fault() {
