@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{self, IoSliceMut, Read as _, Seek as _};
 use std::mem::MaybeUninit;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -28,6 +29,10 @@ const STALE: usize = 100_000;
 
 /// How many passing errors in a row are taken for a lasting one.
 const PATIENCE: usize = 16;
+
+/// How often, and how long after each other, the kernel is asked whether it stamps packets. It took 2 ms at most here.
+const STAMP_TRIES: usize = 50;
+const STAMP_PAUSE: Duration = Duration::from_micros(200);
 
 /// How many arrivals were timed by whom. The sum is the number of packets handed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -206,6 +211,31 @@ impl Receiver {
             }
         };
         Ok(Some(Received { stamp: details.stamp, packet }))
+    }
+}
+
+/// Waits until the kernel stamps packets when they come, which it does only a while after the first socket has asked for
+/// it; until then the "time of arrival" is that of reading. Gives up after some ten milliseconds.
+///
+/// Seen by a datagram from a loopback socket to itself. It never leaves this host.
+pub(super) fn wait_for_stamps(clock: &Clock) {
+    let stamped = || -> io::Result<bool> {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        socket.connect(socket.local_addr()?)?;
+        socket.send(&[0])?;
+        let look = clock.look();
+        let details =
+            read(socket.as_raw_fd(), &mut [0], &mut nix::cmsg_space!(nix::sys::time::TimeSpec))?.details;
+        let read_from = look.ahead.saturating_add_unsigned(look.now.as_nanos());
+        Ok(details.stamp.is_some_and(|stamp| stamp < read_from))
+    };
+    for _ in 0..STAMP_TRIES {
+        // No loopback interface, or a firewall on it: time is all that can be given.
+        if stamped().unwrap_or(false) {
+            return;
+        }
+        std::thread::sleep(STAMP_PAUSE);
     }
 }
 

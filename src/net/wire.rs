@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::clock::Clock;
 use super::error::io as failed;
 use super::ports::Reserved;
-use super::receiver::{Receiver, Wanted};
+use super::receiver::{self, Receiver, Wanted};
 use super::route::Way;
 use super::{Family, OpenError, Request, Route, Stamps, filter, privilege};
 use crate::probe::wire::{Arrival, Heard, Transmit, Wire, WireFault};
@@ -52,7 +52,8 @@ pub struct LiveWire {
 }
 
 impl LiveWire {
-    /// Opens sockets for `request`, with every option verified and every destination routed. Sends nothing.
+    /// Opens sockets for `request`, with every option verified and every destination routed. Sends nothing that leaves
+    /// this host. Takes a few milliseconds.
     ///
     /// # Errors
     /// [`OpenError`]; its [`hint`](OpenError::hint) says what to do.
@@ -104,6 +105,7 @@ impl LiveWire {
             let listen = |kind| signal(kind).map_err(failed("listen for signals"));
             (receivers, listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
         };
+        receiver::wait_for_stamps(&Clock::start());
         Ok(Self {
             receivers,
             interrupt,

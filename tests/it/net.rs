@@ -527,6 +527,17 @@ fn the_kernels_stamp_counts_and_not_the_time_of_reading() {
 }
 
 #[test]
+fn the_first_packet_of_a_wire_is_already_stamped_when_it_comes() {
+    let Some(world) = World::build("the_first_packet_of_a_wire_is_already_stamped_when_it_comes") else {
+        return;
+    };
+    // A process of its own, for other tests keep the kernel stamping. (So do other programs; then this proves little.)
+    for _ in 0..3 {
+        played(&world.scene("stamp").output().unwrap(), "stamp");
+    }
+}
+
+#[test]
 fn half_open_connections_are_closed_by_the_kernels_reset() {
     let Some(world) = World::build("half_open_connections_are_closed_by_the_kernels_reset") else { return };
     let half_open = || {
@@ -1137,6 +1148,7 @@ fn scene() {
     let name =
         std::env::var("LASTHOP_NET_SCENE").expect("only other tests run this, with LASTHOP_NET_SCENE set");
     match name.as_str() {
+        "stamp" => scene_stamp(),
         "signals" => scene_signals(),
         "drop" => scene_drop(),
         "refused" => scene_refused(),
@@ -1144,6 +1156,22 @@ fn scene() {
         other => panic!("no scene {other}"),
     }
     println!("scene {name} done");
+}
+
+fn scene_stamp() {
+    for _ in 0..5 {
+        let mut wire = LiveWire::open(&request(Family::V4)).unwrap();
+        let to = target(Family::V4);
+        let probe = syn(wire.source(), to, 1, wire.source_ports(Protocol::Tcp)[0], 25, 1);
+        let sent = wire.send(&transmit(to, probe)).unwrap();
+        std::thread::sleep(Duration::from_millis(40));
+        let Heard::Packet(arrival) = wire.wait(Moment::START).unwrap() else { panic!("nothing there") };
+        let rtt = arrival.at.since(sent);
+        assert!(rtt < Duration::from_millis(20), "{rtt:?} after a sleep of 40 ms");
+        drop(wire);
+        // The kernel stops stamping a while after the last who asked for it.
+        std::thread::sleep(Duration::from_millis(40));
+    }
 }
 
 fn scene_signals() {
