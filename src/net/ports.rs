@@ -23,7 +23,7 @@ const USUAL_RANGE: (u16, u16) = (32768, 60999);
 #[derive(Debug, Default)]
 pub(super) struct Reserved {
     numbers: Vec<u16>,
-    _sockets: Vec<Socket>,
+    sockets: Vec<Socket>,
 }
 
 impl Reserved {
@@ -49,7 +49,7 @@ impl Reserved {
             match socket.bind(&SockAddr::from(address)) {
                 Ok(()) => {
                     taken.numbers.push(port);
-                    taken._sockets.push(socket);
+                    taken.sockets.push(socket);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
                 Err(error) => return Err(io("bind a source port")(error)),
@@ -137,6 +137,14 @@ mod tests {
         for &port in udp.numbers() {
             UdpSocket::bind(("127.0.0.1", port)).unwrap_err();
         }
+        // What comes in is swallowed: neither refused nor kept.
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        stranger.connect(("127.0.0.1", udp.numbers()[0])).unwrap();
+        stranger.send(b"answer").unwrap();
+        stranger.send(b"another").unwrap();
+        udp.sockets[0].set_nonblocking(true).unwrap();
+        let error = udp.sockets[0].recv(&mut [std::mem::MaybeUninit::uninit(); 1]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
         let freed = tcp.numbers()[0];
         drop(tcp);
         TcpListener::bind(("127.0.0.1", freed)).unwrap();
