@@ -122,12 +122,12 @@ impl Way {
         if let Some(source) = request.source {
             self.check_source(source)?;
         }
-        // What the kernel would do of its own accord, before a source address narrows it: it also tells of what no
-        // socket may be connected to.
+        // What the kernel would do of its own accord: it also tells of what no socket may be connected to. A loopback
+        // source it does not look up at all.
+        let given = request.source.filter(|source| !source.is_loopback());
         let mut free = Vec::with_capacity(request.destinations.len());
         for &destination in &request.destinations {
-            let answer = netlink::route(&self.query(destination, None))
-                .map_err(|error| self.no_route(destination, error))?;
+            let answer = self.ask(destination, given).map_err(|error| self.no_route(destination, error))?;
             if answer.broadcast {
                 return Err(OpenError::Broadcast {
                     destination,
@@ -143,7 +143,7 @@ impl Way {
         }
         let source = match request.source {
             Some(source) => source,
-            None => self.preferred_source(first)?,
+            None => self.connect(None, first)?,
         };
         let mut routes = Vec::with_capacity(request.destinations.len());
         for &destination in &request.destinations {
@@ -155,13 +155,25 @@ impl Way {
         Ok((source, routes))
     }
 
-    /// What decides about a packet of ours, as rtnetlink wants it put.
+    /// What decides about a packet of ours.
     fn query(&self, destination: IpAddr, source: Option<IpAddr>) -> Query {
         let device = self.device().map(|one| one.index);
-        // For IPv6, rtnetlink takes the device for a wish when there is a source as well. For our socket it is a
-        // command, and only the question without a source is answered so.
-        let source = source.filter(|_| self.family == Family::V4 || device.is_none());
         Query { destination, source, device, mark: self.mark, entry: false }
+    }
+
+    /// How the kernel would route a packet of ours.
+    fn ask(&self, destination: IpAddr, source: Option<IpAddr>) -> io::Result<Answer> {
+        let query = self.query(destination, source);
+        if self.family == Family::V4 || query.device.is_none() || query.source.is_none() {
+            return netlink::route(&query);
+        }
+        // For IPv6, rtnetlink takes the device for a wish if there is a source as well; for our socket it is a command.
+        // Without a source the question is answered as for the socket, but rules by source do not hold. So that comes
+        // first, and the other counts only if the device is what was wished for.
+        netlink::route(&Query { source: None, ..query }).or_else(|refusal| match netlink::route(&query) {
+            Ok(answer) if answer.interfaces.first().copied() == query.device => Ok(answer),
+            _ => Err(refusal),
+        })
     }
 
     /// The interface of an answer, by index and name.
@@ -174,9 +186,14 @@ impl Way {
         Ok((index, name.to_string_lossy().into_owned()))
     }
 
-    /// The address the kernel would choose: that of a socket with our options connected there. Sends nothing.
-    fn preferred_source(&self, destination: IpAddr) -> Result<IpAddr, OpenError> {
+    /// The address a socket with our options gets when it is connected: the one it is bound to, or else the kernel's
+    /// choice. Sends nothing. What cannot be connected cannot be probed: this look-up is the one packets go through.
+    fn connect(&self, source: Option<IpAddr>, destination: IpAddr) -> Result<IpAddr, OpenError> {
         let socket = self.socket()?;
+        if let Some(source) = source {
+            let source = SockAddr::from(self.endpoint(source, 0));
+            socket.bind(&source).map_err(failed("use the source address"))?;
+        }
         let target = self.endpoint(destination, DISCARD);
         socket.connect(&SockAddr::from(target)).map_err(|error| self.no_route(destination, error))?;
         let local = socket.local_addr().map_err(failed("read the source address"))?;
@@ -232,8 +249,9 @@ impl Way {
 
     /// The route of one destination from the run's source, with everything that would make it a trap.
     fn route(&self, source: IpAddr, destination: IpAddr) -> Result<Route, OpenError> {
-        let answer = netlink::route(&self.query(destination, Some(source)))
-            .map_err(|error| self.no_route(destination, error))?;
+        self.connect(Some(source), destination)?;
+        let answer =
+            self.ask(destination, Some(source)).map_err(|error| self.no_route(destination, error))?;
         let (index, interface) = self.way_out(destination, &answer)?;
         if let Some(wanted) = &self.interface
             && !answer.local

@@ -60,7 +60,7 @@ impl LiveWire {
     pub fn open(request: &Request) -> Result<Self, OpenError> {
         request.check()?;
         let way = Way::find(request)?;
-        // The socket that needs the privilege comes before all that could fail for another reason.
+        // What needs the privilege comes before the routes: whoever lacks it should hear of that first.
         let sender = open_sender(request.family)?;
         way.apply(&sender)?;
         let (source, routes) = way.survey(request)?;

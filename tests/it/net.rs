@@ -746,6 +746,29 @@ fn rules_by_source_address_hold_for_raw_packets() {
 }
 
 #[test]
+fn a_way_that_only_a_source_address_opens_is_found() {
+    let Some(world) = World::build("a_way_that_only_a_source_address_opens_is_found") else { return };
+    for (family, second, via) in
+        [(Family::V4, "10.0.2.2", "10.0.2.1"), (Family::V6, "fd00:2::2", "fd00:2::1")]
+    {
+        let six = if family == Family::V6 { "-6 " } else { "" };
+        world.ip("prober", &format!("{six}route add default via {via} table 100"));
+        world.ip("prober", &format!("{six}rule add from {second} lookup 100"));
+        let to = address(if family == Family::V4 { "203.0.113.7" } else { "2001:db8::7" });
+        let elsewhere = Request::new(family, [to]).with(Protocol::Tcp);
+        assert!(matches!(world.refusal(&elsewhere), OpenError::NoRoute { .. }));
+        for interface in [None, Some("up1".to_owned())] {
+            let asked = Request { source: Some(address(second)), interface, ..elsewhere.clone() };
+            let mut wire = world.open(&asked).unwrap();
+            assert_eq!(wire.interface().as_deref(), Some("up1"));
+            // It has no way there itself, and says so.
+            let packet = syn(wire.source(), to, 1, wire.source_ports(Protocol::Tcp)[0], 25, 1);
+            assert_eq!(exchange(&mut wire, to, packet).0.from, address(via));
+        }
+    }
+}
+
+#[test]
 fn the_interface_asked_for_is_taken() {
     let Some(world) = World::build("the_interface_asked_for_is_taken") else { return };
     world.ip("prober", "route add 10.9.9.0/24 via 10.0.2.1 metric 500");
@@ -1017,7 +1040,8 @@ fn every_refusal_to_send_has_its_name() {
         let to = target(family);
         let mut wire = world.open(&request(family)).unwrap();
         let probe = transmit(to, echo(wire.source(), to, 1, 1));
-        world.nft("prober", "table inet t { chain c { type filter hook output priority 0; meta l4proto { icmp, icmpv6 } drop; }; }");
+        let rules = "type filter hook output priority 0; meta l4proto { icmp, icmpv6 } drop";
+        world.nft("prober", &format!("table inet t {{ chain c {{ {rules}; }}; }}"));
         assert_eq!(wire.send(&probe), Err(SendFault::Denied), "{family}");
         world.nft("prober", "delete table inet t");
         wire.send(&probe).unwrap();
