@@ -4,6 +4,7 @@ pub mod number;
 pub mod packet;
 pub mod path;
 pub mod probe;
+pub mod report;
 pub mod session;
 pub mod trace;
 pub mod verdict;

@@ -188,6 +188,9 @@ impl Engine {
             }
             return Output::Wait(wake.min(*at));
         }
+        if self.plan.pace.in_flight.is_some_and(|most| self.waiting.len() >= usize::from(most)) {
+            return Output::Wait(wake);
+        }
         let slot = self.budgets.next_send();
         if slot > now {
             // Between two sends there is time to ask, but no use for the answer yet unless it could end the run.
@@ -408,6 +411,11 @@ impl Engine {
         };
         match found.names {
             Names::Probe(id) => named(id).map(|probe| (probe.id, false)),
+            Names::OneOf(readings) => {
+                let mut sent = readings.into_iter().flatten().filter_map(named).map(|probe| probe.id);
+                let first = sent.next()?;
+                sent.all(|other| other == first).then_some((first, false))
+            }
             Names::AtOrAfter(id) => {
                 let first = named(id)?;
                 if !first.was_answered() {

@@ -29,7 +29,7 @@ use crate::packet::udp::Datagram;
 use crate::packet::{icmp, ip, protocol, quotation::Quotation};
 use crate::trace::{
     Destination, DestinationId, Flow, FlowId, InterfaceObject, InterfaceRole, MplsLabel, ProbeId, Protocol,
-    Quoted, ReplyKind, TcpReply,
+    Quoted, ReplyKind, SourcePorts, TcpReply,
 };
 
 /// How many probes a run can tell apart.
@@ -84,6 +84,9 @@ pub enum Names {
     /// This one, or a later one that the host took for its repetition: a SYN-ACK echoes the timestamp of the first SYN
     /// for as long as the connection is half open.
     AtOrAfter(ProbeId),
+    /// Whichever of these was sent in this flow. Boxes on the way renumber identifications, or swap their bytes, or fill
+    /// a quote up with zeros where a timestamp would stand; at most one of the readings can be right.
+    OneOf([Option<ProbeId>; 3]),
     /// Any of the flow.
     Flow,
 }
@@ -104,14 +107,20 @@ pub enum Stray {
 impl Identity {
     /// For a run with these parties.
     #[must_use]
-    pub fn new(key: [u8; 16], source: IpAddr, destinations: &[Destination], source_ports: &[u16]) -> Self {
+    pub fn new(
+        key: [u8; 16],
+        source: IpAddr,
+        destinations: &[Destination],
+        source_ports: &[SourcePorts],
+    ) -> Self {
         let mut identity = Self { key, source, destinations: destinations.to_vec(), flows: Vec::new() };
         identity.flows = source_ports
             .iter()
-            .map(|&source_port| Flow {
-                source_port,
+            .enumerate()
+            .map(|(number, &source)| Flow {
+                source,
                 // 20 bits, never zero: zero would say that the packet belongs to no flow (RFC 6437 §3).
-                label: identity.hash(b"label", u64::from(source_port), 0) as u32 & 0xf_ffff | 1,
+                label: identity.hash(b"label", number as u64, 0) as u32 & 0xf_ffff | 1,
             })
             .collect();
         identity
@@ -200,7 +209,8 @@ impl Identity {
     #[must_use]
     pub fn packet(&self, probe: ProbeId, destination: DestinationId, flow: FlowId, ttl: u8) -> Vec<u8> {
         let to = &self.destinations[usize::from(destination.0)];
-        let Flow { source_port, label } = self.flows[usize::from(flow.0)];
+        let Flow { source, label } = self.flows[usize::from(flow.0)];
+        let source_port = source.of(to.protocol);
         let token = self.token(probe);
         let header = Ip {
             source: self.source,
@@ -306,12 +316,18 @@ impl Identity {
         port: Option<u16>,
         ours: u16,
     ) -> Option<(DestinationId, FlowId)> {
-        let flow = self.flows.iter().position(|flow| flow.source_port == ours)?;
+        let flow = self.flow_from(protocol, ours)?;
         let destination = self
             .destinations
             .iter()
             .position(|one| one.address == address && one.protocol == protocol && one.port == port)?;
-        Some((DestinationId(destination as u16), FlowId(flow as u16)))
+        Some((DestinationId(destination as u16), flow))
+    }
+
+    /// The flow with this source port or identifier.
+    fn flow_from(&self, protocol: Protocol, ours: u16) -> Option<FlowId> {
+        let place = self.flows.iter().position(|flow| flow.source.of(protocol) == ours)?;
+        Some(FlowId(place as u16))
     }
 
     fn segment(&self, header: &ip::Header, segment: Segment<'_>) -> Result<Recognised, Stray> {
@@ -357,7 +373,7 @@ impl Identity {
     }
 
     fn echo_reply(&self, header: &ip::Header, id: u16, token: u16, data: &[u8]) -> Result<Recognised, Stray> {
-        let flow = self.flows.iter().position(|flow| flow.source_port == id).ok_or(Stray::Foreign)?;
+        let flow = self.flow_from(Protocol::Icmp, id).ok_or(Stray::Foreign)?;
         let probe = self.probe_of(token);
         if token == 0 || data.get(2..10) != Some(self.secret(probe).as_slice()) {
             return Err(Stray::WrongKey);
@@ -370,14 +386,16 @@ impl Identity {
             .position(|one| one.protocol == Protocol::Icmp && one.address == header.source)
             .or_else(|| self.destinations.iter().position(|one| one.protocol == Protocol::Icmp))
             .ok_or(Stray::Foreign)?;
-        let mut found = blank(DestinationId(destination as u16), FlowId(flow as u16), ReplyKind::EchoReply);
+        let mut found = blank(DestinationId(destination as u16), flow, ReplyKind::EchoReply);
         found.names = Names::Probe(probe);
         Ok(found)
     }
 
     /// Which probe an ICMP error quotes.
     fn quoted(&self, quote: &Quotation<'_>) -> Result<Recognised, Stray> {
-        let named_by_id = quote.header.id.filter(|id| !matches!(id, 0 | 0xffff)).map(|id| self.probe_of(id));
+        // An IPv6 identification is that of a fragment header that somebody else put in.
+        let id = quote.header.id.filter(|id| quote.header.source.is_ipv4() && !matches!(id, 0 | 0xffff));
+        let named_by_id = id.map(|id| self.probe_of(id));
         let transport = match quote.header.protocol {
             protocol::TCP => Protocol::Tcp,
             protocol::UDP => Protocol::Udp,
@@ -397,9 +415,13 @@ impl Identity {
                     .map(|value| value.wrapping_sub(self.clock(destination, flow)))
                     .filter(|index| *index < MOST_PROBES)
                     .map(ProbeId);
-                // The timestamp is out of reach of a box that renumbers identifications, so it goes first.
+                let swapped = id.map(|id| self.probe_of(id.swap_bytes()));
                 let mut found = blank(destination, flow, ReplyKind::TimeExceeded);
-                found.names = by_clock.or(named_by_id).map_or(Names::Flow, Names::Probe);
+                found.names = match (by_clock, named_by_id) {
+                    (None, None) => Names::Flow,
+                    (Some(one), Some(other)) if one == other => Names::Probe(one),
+                    _ => Names::OneOf([by_clock, named_by_id, swapped]),
+                };
                 found
             }
             Protocol::Udp => {
@@ -453,8 +475,7 @@ impl Identity {
         ours: u16,
         secret: impl Fn(DestinationId, FlowId) -> bool,
     ) -> Result<(DestinationId, FlowId), Stray> {
-        let flow =
-            FlowId(self.flows.iter().position(|flow| flow.source_port == ours).ok_or(Stray::Foreign)? as u16);
+        let flow = self.flow_from(transport, ours).ok_or(Stray::Foreign)?;
         if let Some((destination, flow)) = self.find(quote.header.destination, transport, port, ours) {
             return if secret(destination, flow) { Ok((destination, flow)) } else { Err(Stray::WrongKey) };
         }
@@ -524,5 +545,233 @@ fn note_object(found: &mut Recognised, object: Object<'_>) {
             mtu: interface.mtu,
         }),
         Object::Other { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::trace::Role;
+
+    fn identity(v6: bool, key: [u8; 16]) -> Identity {
+        let (source, target): (IpAddr, IpAddr) = if v6 {
+            ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap())
+        } else {
+            ("192.0.2.1".parse().unwrap(), "198.51.100.2".parse().unwrap())
+        };
+        let destinations: Vec<Destination> =
+            [(Protocol::Tcp, Some(25)), (Protocol::Icmp, None), (Protocol::Udp, Some(53))]
+                .into_iter()
+                .map(|(protocol, port)| Destination {
+                    role: Role::Target,
+                    host: "target".into(),
+                    address: target,
+                    protocol,
+                    port,
+                })
+                .collect();
+        Identity::new(key, source, &destinations, &[SourcePorts::all(40_000), SourcePorts::all(40_001)])
+    }
+
+    fn reply_header(identity: &Identity, from: IpAddr) -> Ip {
+        Ip {
+            source: from,
+            destination: identity.source,
+            ttl: 60,
+            tos: 0,
+            id: 7,
+            label: 0,
+            dont_fragment: false,
+        }
+    }
+
+    fn exceeded(identity: &Identity, quote: &[u8]) -> Vec<u8> {
+        let router: IpAddr = if identity.source.is_ipv4() {
+            "203.0.113.9".parse().unwrap()
+        } else {
+            "2001:db8:9::9".parse().unwrap()
+        };
+        let kind = if router.is_ipv4() { 11 } else { 3 };
+        build::icmp_error(&reply_header(identity, router), kind, 0, 0, quote, None)
+    }
+
+    #[test]
+    fn every_probe_has_a_number_of_its_own_that_leads_back_to_it() {
+        let identity = identity(false, [7; 16]);
+        let mut seen = HashSet::new();
+        for index in 0..MOST_PROBES {
+            let token = identity.token(ProbeId(index));
+            assert!(!matches!(token, 0 | 0xffff));
+            assert!(seen.insert(token));
+            assert_eq!(identity.probe_of(token), ProbeId(index));
+        }
+    }
+
+    #[test]
+    fn the_fields_that_balancers_hash_are_the_same_at_every_ttl() {
+        for v6 in [false, true] {
+            let identity = identity(v6, [7; 16]);
+            for destination in (0..3).map(DestinationId) {
+                let fields = |probe: u32, ttl: u8| {
+                    let bytes = identity.packet(ProbeId(probe), destination, FlowId(1), ttl);
+                    let (header, payload) = ip::read(&bytes).unwrap();
+                    // Ports for TCP and UDP; type, code and checksum for ICMP (RFC 792), and its identifier.
+                    let mut hashed = payload[..4].to_vec();
+                    if destination == DestinationId(1) {
+                        hashed.extend_from_slice(&payload[4..6]);
+                    }
+                    (
+                        header.source,
+                        header.destination,
+                        header.protocol,
+                        header.tos,
+                        header.label,
+                        bytes.len(),
+                        hashed,
+                    )
+                };
+                assert_eq!(fields(3, 1), fields(900, 17));
+            }
+        }
+    }
+
+    #[test]
+    fn a_quote_of_eight_bytes_names_the_probe_in_ipv4() {
+        let identity = identity(false, [7; 16]);
+        for destination in (0..3).map(DestinationId) {
+            let packet = identity.packet(ProbeId(77), destination, FlowId(1), 4);
+            let found = identity.recognise(&exceeded(&identity, &packet[..28])).unwrap();
+            assert_eq!((found.destination, found.flow), (destination, FlowId(1)));
+            // A quote without timestamps leaves the identification as the only name, and its bytes may be swapped.
+            match found.names {
+                Names::Probe(id) => assert_eq!(id, ProbeId(77)),
+                Names::OneOf(readings) => assert!(readings.contains(&Some(ProbeId(77)))),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_quote_names_the_probe_even_if_its_identification_was_changed() {
+        for v6 in [false, true] {
+            let identity = identity(v6, [7; 16]);
+            let mut packet = identity.packet(ProbeId(77), DestinationId(0), FlowId(0), 4);
+            if !v6 {
+                packet[4..6].copy_from_slice(&[0x12, 0x34]);
+            }
+            let found = identity.recognise(&exceeded(&identity, &packet)).unwrap();
+            match found.names {
+                Names::Probe(id) => assert_eq!(id, ProbeId(77)),
+                Names::OneOf(readings) => assert_eq!(readings[0], Some(ProbeId(77))),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn all_syns_of_a_flow_carry_one_sequence_number_and_rising_timestamps() {
+        let identity = identity(false, [7; 16]);
+        let segment = |probe: u32, ttl: u8| {
+            let bytes = identity.packet(ProbeId(probe), DestinationId(0), FlowId(0), ttl);
+            let (_, payload) = ip::read(&bytes).unwrap();
+            let segment = Segment::read(payload).unwrap();
+            (segment.sequence, segment.timestamps().unwrap().0)
+        };
+        let (sequence, clock) = segment(5, 1);
+        assert_eq!(segment(6, 9).0, sequence);
+        assert_eq!(segment(6, 9).1.wrapping_sub(clock), 1);
+    }
+
+    #[test]
+    fn an_answer_counts_only_with_the_right_acknowledgment() {
+        let identity = identity(false, [7; 16]);
+        let target = identity.destinations[0].address;
+        let probe = identity.packet(ProbeId(3), DestinationId(0), FlowId(0), 64);
+        let (_, payload) = ip::read(&probe).unwrap();
+        let syn = Segment::read(payload).unwrap();
+        let answer = |acknowledgment: u32, bits: u8, echo: Option<u32>| {
+            let options: Vec<TcpOption<'_>> =
+                echo.map(|echo| TcpOption::Timestamps { value: 1, echo }).into_iter().collect();
+            let bytes = build::tcp(
+                &reply_header(&identity, target),
+                &Tcp {
+                    source: 25,
+                    destination: 40_000,
+                    sequence: 9,
+                    acknowledgment,
+                    flags: bits,
+                    window: 1000,
+                    options: &options,
+                },
+            );
+            identity.recognise(&bytes)
+        };
+        let right = syn.sequence.wrapping_add(1);
+        let open = answer(right, flags::SYN | flags::ACK, syn.timestamps().map(|(value, _)| value)).unwrap();
+        assert_eq!((open.kind, open.names), (ReplyKind::SynAck, Names::AtOrAfter(ProbeId(3))));
+        let closed = answer(right, flags::RST | flags::ACK, None).unwrap();
+        assert_eq!((closed.kind, closed.names), (ReplyKind::Rst, Names::Flow));
+        assert_eq!(answer(right.wrapping_add(1), flags::RST | flags::ACK, None), Err(Stray::WrongKey));
+        assert_eq!(
+            answer(right, flags::RST, None),
+            Err(Stray::WrongKey),
+            "a reset that acknowledges nothing"
+        );
+        assert_eq!(answer(right, flags::ACK, None), Err(Stray::Foreign));
+    }
+
+    #[test]
+    fn an_echo_reply_counts_only_with_our_data_but_from_any_address() {
+        let identity = identity(false, [7; 16]);
+        let probe = identity.packet(ProbeId(3), DestinationId(1), FlowId(1), 64);
+        let (_, payload) = ip::read(&probe).unwrap();
+        let token = u16::from_be_bytes([payload[6], payload[7]]);
+        let other: IpAddr = "203.0.113.77".parse().unwrap();
+        let reply = |data: &[u8]| {
+            identity.recognise(&build::echo(&reply_header(&identity, other), true, 40_001, token, data))
+        };
+        let found = reply(&payload[8..]).unwrap();
+        assert_eq!((found.names, found.from, found.flow), (Names::Probe(ProbeId(3)), other, FlowId(1)));
+        let mut forged = payload[8..].to_vec();
+        forged[4] ^= 1;
+        assert_eq!(reply(&forged), Err(Stray::WrongKey));
+    }
+
+    #[test]
+    fn a_quote_of_somebody_elses_packet_is_foreign_and_one_with_a_wrong_sequence_number_is_no_hop() {
+        let identity = identity(false, [7; 16]);
+        let mut packet = identity.packet(ProbeId(3), DestinationId(0), FlowId(0), 4);
+        packet[24] ^= 0xff;
+        assert_eq!(identity.recognise(&exceeded(&identity, &packet)), Err(Stray::WrongKey));
+        let mut packet = identity.packet(ProbeId(3), DestinationId(0), FlowId(0), 4);
+        packet[20] ^= 0xff;
+        assert_eq!(identity.recognise(&exceeded(&identity, &packet)), Err(Stray::Foreign));
+    }
+
+    proptest! {
+        #[test]
+        fn no_packet_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), v6: bool) {
+            let identity = identity(v6, [7; 16]);
+            let _ = identity.recognise(&bytes);
+            let _ = identity.recognise(&exceeded(&identity, &bytes));
+        }
+    }
+
+    #[test]
+    fn another_key_recognises_nothing() {
+        let (mut ours, theirs) = (identity(false, [7; 16]), identity(false, [8; 16]));
+        // The flow label is no key.
+        ours.flows.clone_from(&theirs.flows);
+        for probe in (0..600).map(ProbeId) {
+            for destination in (0..3).map(DestinationId) {
+                let packet = theirs.packet(probe, destination, FlowId(0), 4);
+                let found = ours.recognise(&exceeded(&ours, &packet[..28]));
+                assert!(!found.is_ok_and(|found| found.names == Names::Probe(probe)), "{probe:?} {destination:?}");
+            }
+        }
     }
 }

@@ -14,8 +14,10 @@ use crate::trace::Moment;
 /// Packets a second, and how they may bunch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Packets a second in all, evenly spaced.
-    pub total: u32,
+    /// Least time between two packets of any kind.
+    pub gap: Duration,
+    /// Most probes whose fate is open at once; `None` for no limit but the rest.
+    pub in_flight: Option<u16>,
     /// Packets a router or host may get at once.
     pub burst: u32,
     /// Packets a second for a router or host of which nothing is known, or that is known to limit.
@@ -25,9 +27,9 @@ pub struct Pace {
 }
 
 impl Default for Pace {
-    /// 50 in all; a burst of 6, then 1 to 10 a second.
+    /// 50 a second in all; a burst of 6, then 1 to 10 a second.
     fn default() -> Self {
-        Self { total: 50, burst: 6, cautious: 1, fastest: 10 }
+        Self { gap: Duration::from_millis(20), in_flight: None, burst: 6, cautious: 1, fastest: 10 }
     }
 }
 
@@ -94,7 +96,7 @@ impl Budgets {
         bucket.tokens = bucket.filled(now, pace) - 1.0;
         bucket.filled_at = now;
         bucket.spent += 1;
-        self.next_send = now + Duration::from_secs(1) / pace.total.max(1);
+        self.next_send = now + pace.gap;
     }
 
     /// A reference's probe, or one that a host should answer, was answered or not: the only evidence of what the bearer

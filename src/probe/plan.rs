@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::pace::Pace;
-use crate::trace::{Destination, Role};
+use crate::trace::{Destination, Role, SourcePorts};
 
 /// How much a run may cost before it must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct Plan {
     pub source: IpAddr,
     /// Whom to probe; the target first.
     pub destinations: Vec<Destination>,
-    /// One source port (or ICMP identifier) a flow, reserved for the whole run.
-    pub source_ports: Vec<u16>,
+    /// The flows' source ports and identifiers, reserved for the whole run.
+    pub source_ports: Vec<SourcePorts>,
     /// First TTL.
     pub first_ttl: u8,
     /// Highest TTL.

@@ -23,6 +23,7 @@ pub use need::{Advice, Member, Need};
 pub use probe::{Probe, ProbeId, SendFault, Stage};
 pub use reply::{InterfaceObject, InterfaceRole, MplsLabel, Quoted, Reply, ReplyKind, TcpReply, hops_back};
 pub use run::{
-    Destination, DestinationId, End, Flow, FlowId, Losses, Protocol, ReferenceKind, Role, Run, Strays,
+    Destination, DestinationId, End, Flow, FlowId, Losses, Protocol, ReferenceKind, Role, Run, SourcePorts,
+    Strays,
 };
 pub use time::{Moment, WallTime};

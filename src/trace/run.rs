@@ -79,11 +79,40 @@ pub struct Destination {
     pub port: Option<u16>,
 }
 
+/// Where a flow comes from, protocol by protocol: each host keeps its own ports for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcePorts {
+    /// TCP source port.
+    pub tcp: u16,
+    /// UDP source port.
+    pub udp: u16,
+    /// ICMP echo identifier.
+    pub icmp: u16,
+}
+
+impl SourcePorts {
+    /// The same number everywhere.
+    #[must_use]
+    pub const fn all(number: u16) -> Self {
+        Self { tcp: number, udp: number, icmp: number }
+    }
+
+    /// The port or identifier for a protocol.
+    #[must_use]
+    pub const fn of(self, protocol: Protocol) -> u16 {
+        match protocol {
+            Protocol::Tcp => self.tcp,
+            Protocol::Udp => self.udp,
+            Protocol::Icmp => self.icmp,
+        }
+    }
+}
+
 /// One 5-tuple, the same for every TTL (RFC 6438 for the flow label; Augustin et al. 2006 for the rest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
-    /// TCP or UDP source port, or ICMP identifier.
-    pub source_port: u16,
+    /// Source ports and identifier.
+    pub source: SourcePorts,
     /// IPv6 flow label, 20 bits.
     pub label: u32,
 }

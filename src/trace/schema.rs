@@ -1,9 +1,444 @@
 //! The one versioned JSON form of a run: `lasthop.run/1`.
 //!
-//! Plain data with the names and types of the published contract. Fields may be added, none renamed or removed. Who
-//! fills it in knows paths and verdicts; this module only knows how they are written down and read back.
+//! Plain data with the names and types of the published contract. Fields may be added, none renamed or removed, and a
+//! reader ignores what it does not know. Who fills it in knows paths and verdicts; this module only knows how they are
+//! written down and read back. Words of fixed lists (verdict kinds, mechanisms and the like) are strings here: their
+//! lists belong to the rooms that use them, and [`json_schema`] is given them.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// The value of `schema` in a single run.
 pub const RUN: &str = "lasthop.run/1";
 /// The value of `schema` in a set of runs.
 pub const SET: &str = "lasthop.set/1";
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// [`RUN`].
+    pub schema: String,
+    /// What made it.
+    pub tool: Tool,
+    /// RFC 3339 UTC with fraction.
+    pub started_at: Option<String>,
+    /// RFC 3339 UTC with fraction.
+    pub finished_at: Option<String>,
+    /// Where it was measured from.
+    pub vantage: Vantage,
+    /// The IP-to-AS table that was used.
+    pub asdb: Option<AsTable>,
+    /// `tcp`, `icmp` or `udp`.
+    pub protocol: String,
+    /// Destination port; null for ICMP.
+    pub port: Option<u16>,
+    /// The host in question.
+    pub target: Option<Path>,
+    /// What it was compared with.
+    pub references: Vec<Path>,
+    /// The conclusion; null where none is drawn (`trace`).
+    pub verdict: Option<Verdict>,
+    /// What went wrong, if anything.
+    pub error: Option<Failure>,
+    /// What the measurement cost and met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measurement: Option<Measurement>,
+}
+
+/// What made a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `lasthop`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Where a run was measured from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vantage {
+    /// Source address of the probes.
+    pub source: Option<IpAddr>,
+    /// The interface they left by.
+    pub interface: Option<String>,
+    /// Origin AS of the source address.
+    pub asn: Option<u32>,
+    /// The user's name for the place.
+    pub label: Option<String>,
+}
+
+/// The IP-to-AS table that was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsTable {
+    /// Where it came from.
+    pub origin: String,
+    /// Date of its data, RFC 3339.
+    pub built_at: Option<String>,
+    /// SHA-256 of its content, hexadecimal.
+    pub sha256: String,
+    /// Prefixes or ranges in it.
+    pub prefixes: u64,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A word for programs.
+    pub kind: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+/// What the measurement cost and met.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Why it ended: `decided`, `out_of_probes`, `out_of_time`, `interrupted`, `cannot_send`.
+    pub end: Option<String>,
+    /// The user stopped it, or something broke: the record is not whole.
+    pub incomplete: bool,
+    /// Probes sent.
+    pub probes: u32,
+    /// Probes answered.
+    pub answered: u32,
+    /// Seconds from the first probe to the end.
+    pub seconds: Seconds,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Packets that belonged to no probe.
+    pub strays: u64,
+    /// Packets the kernel dropped before they could be read.
+    pub overflow: u64,
+}
+
+/// Seconds with a fraction, kept as nanoseconds so that documents can be compared for equality.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seconds(pub u64);
+
+impl Serialize for Seconds {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0 as f64 / 1e9)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Ok(Self((seconds.max(0.0) * 1e9).round() as u64))
+    }
+}
+
+/// One destination's path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Path {
+    /// As the user wrote it.
+    pub host: String,
+    /// The address probed.
+    pub address: Option<IpAddr>,
+    /// Its origin AS.
+    pub asn: Option<u32>,
+    /// That AS's name.
+    pub as_name: Option<String>,
+    /// The prefix that covers it.
+    pub prefix: Option<String>,
+    /// The host answered.
+    pub reached: bool,
+    /// The lowest TTL at which it did.
+    pub distance: Option<u8>,
+    /// By ascending TTL.
+    pub hops: Vec<Hop>,
+    /// The ASes of the hops in order, repeats left out.
+    pub as_path: Vec<u32>,
+    /// The protocol it was probed with, where it is not the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The port it was probed on, where it is not the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// One TTL of a path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// Probes sent.
+    pub sent: Option<u32>,
+    /// Probes answered.
+    pub answered: Option<u32>,
+    /// Who answered, most replies first.
+    pub responders: Vec<Responder>,
+}
+
+/// One address that answered at a TTL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Responder {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// Origin AS, if there is exactly one or a first among several.
+    pub asn: Option<u32>,
+    /// All origin ASes.
+    pub asns: Vec<u32>,
+    /// The first one's name.
+    pub as_name: Option<String>,
+    /// `as`, `private`, `ixp`, `unannounced` or `reserved`.
+    pub kind: String,
+    /// Round-trip times in milliseconds.
+    pub rtt_ms: Option<RttMs>,
+    /// Its replies by kind.
+    pub replies: Replies,
+    /// MPLS label stack of its replies, top first.
+    pub mpls: Vec<Label>,
+    /// The different TTLs its replies arrived with.
+    pub reply_ttl: Vec<u8>,
+}
+
+/// Round-trip times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RttMs {
+    /// Shortest.
+    pub min: f64,
+    /// Mean.
+    pub avg: f64,
+    /// Longest.
+    pub max: f64,
+}
+
+/// Replies by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replies {
+    /// ICMP time exceeded.
+    pub time_exceeded: u32,
+    /// TCP SYN-ACK.
+    pub syn_ack: u32,
+    /// TCP RST.
+    pub rst: u32,
+    /// ICMP echo reply.
+    pub echo_reply: u32,
+    /// UDP datagram.
+    #[serde(default)]
+    pub udp_answer: u32,
+    /// ICMP destination unreachable.
+    pub unreachable: Vec<Unreachable>,
+}
+
+/// Unreachable messages of one type and code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreachable {
+    /// ICMP type.
+    #[serde(rename = "type")]
+    pub icmp_type: u8,
+    /// ICMP code.
+    pub code: u8,
+    /// Messages.
+    pub count: u32,
+}
+
+/// One MPLS label stack entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// 20-bit label.
+    pub label: u32,
+    /// Traffic class.
+    pub tc: u8,
+    /// Bottom of stack.
+    pub bottom: bool,
+    /// TTL.
+    pub ttl: u8,
+}
+
+/// The conclusion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// One of the contract's kinds.
+    pub kind: String,
+    /// The ASes that may own the place where packets stop.
+    pub asns: Vec<u32>,
+    /// Their names, in the same order.
+    pub as_names: Vec<String>,
+    /// TTL of the last router proven reached.
+    pub after_ttl: Option<u8>,
+    /// TTL of the first control hop proven not reached.
+    pub before_ttl: Option<u8>,
+    /// Address of the former.
+    pub after: Option<String>,
+    /// Address of the latter.
+    pub before: Option<String>,
+    /// How packets are lost.
+    pub mechanism: String,
+    /// What is lost.
+    pub scope: String,
+    /// How sure the place is.
+    pub location_confidence: f64,
+    /// How sure its owners are.
+    pub attribution_confidence: f64,
+    /// The figures.
+    pub evidence: Evidence,
+    /// Why nothing is concluded.
+    pub reason: Option<String>,
+    /// One or two sentences.
+    pub summary: String,
+    /// The cheapest thing to do next.
+    pub next_step: Option<String>,
+}
+
+/// The figures a verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Pairs at the hop that decides.
+    pub pairs: u32,
+    /// Pairs in which the target was answered.
+    pub target_answered: u32,
+    /// Pairs in which the reference was answered.
+    pub reference_answered: u32,
+    /// The paired test's e-value.
+    pub e_value: f64,
+    /// Posterior probability of the interval.
+    pub posterior: f64,
+    /// Flows.
+    pub flows: u32,
+    /// References that got through.
+    pub references: u32,
+}
+
+/// The fixed lists of words, for [`json_schema`].
+#[derive(Clone, Debug)]
+pub struct WordLists {
+    /// Verdict kinds.
+    pub kinds: Vec<&'static str>,
+    /// Mechanisms.
+    pub mechanisms: Vec<&'static str>,
+    /// Scopes.
+    pub scopes: Vec<&'static str>,
+    /// Reasons for `inconclusive`.
+    pub reasons: Vec<&'static str>,
+}
+
+/// The JSON Schema (2020-12) of [`Document`] and of a set of them.
+#[must_use]
+pub fn json_schema(words: &WordLists) -> Value {
+    let nullable = |kind: &str| json!({"type": [kind, "null"]});
+    let list = |items: Value| json!({"type": "array", "items": items});
+    let object = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required});
+    let count = json!({"type": "integer", "minimum": 0});
+    let ttl = json!({"type": ["integer", "null"], "minimum": 0, "maximum": 255});
+    let share = json!({"type": "number", "minimum": 0, "maximum": 1});
+    let mut reasons: Vec<Value> = words.reasons.iter().map(|word| json!(word)).collect();
+    reasons.push(Value::Null);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": RUN,
+        "oneOf": [{"$ref": "#/$defs/run"}, {"$ref": "#/$defs/set"}],
+        "$defs": {
+            "set": object(
+                json!({
+                    "schema": {"const": SET},
+                    "runs": list(json!({"$ref": "#/$defs/run"})),
+                    "conclusion": {"type": ["object", "null"]},
+                }),
+                &["schema", "runs", "conclusion"],
+            ),
+            "run": object(
+                json!({
+                    "schema": {"const": RUN},
+                    "tool": object(json!({"name": {"type": "string"}, "version": {"type": "string"}}), &["name", "version"]),
+                    "started_at": nullable("string"),
+                    "finished_at": nullable("string"),
+                    "vantage": object(
+                        json!({
+                            "source": nullable("string"), "interface": nullable("string"),
+                            "asn": nullable("integer"), "label": nullable("string"),
+                        }),
+                        &["source", "interface", "asn", "label"],
+                    ),
+                    "asdb": {"anyOf": [{"type": "null"}, object(
+                        json!({
+                            "origin": {"type": "string"}, "built_at": nullable("string"),
+                            "sha256": {"type": "string"}, "prefixes": count,
+                        }),
+                        &["origin", "built_at", "sha256", "prefixes"],
+                    )]},
+                    "protocol": {"enum": ["tcp", "icmp", "udp"]},
+                    "port": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
+                    "target": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/path"}]},
+                    "references": list(json!({"$ref": "#/$defs/path"})),
+                    "verdict": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/verdict"}]},
+                    "error": {"anyOf": [{"type": "null"}, object(
+                        json!({"kind": {"type": "string"}, "message": {"type": "string"}, "hint": nullable("string")}),
+                        &["kind", "message", "hint"],
+                    )]},
+                    "measurement": {"type": "object"},
+                }),
+                &[
+                    "schema", "tool", "started_at", "finished_at", "vantage", "asdb", "protocol", "port", "target",
+                    "references", "verdict", "error",
+                ],
+            ),
+            "path": object(
+                json!({
+                    "host": {"type": "string"}, "address": nullable("string"), "asn": nullable("integer"),
+                    "as_name": nullable("string"), "prefix": nullable("string"), "reached": {"type": "boolean"},
+                    "distance": ttl, "hops": list(json!({"$ref": "#/$defs/hop"})), "as_path": list(count.clone()),
+                }),
+                &["host", "address", "asn", "as_name", "prefix", "reached", "distance", "hops", "as_path"],
+            ),
+            "hop": object(
+                json!({
+                    "ttl": {"type": "integer", "minimum": 0, "maximum": 255},
+                    "sent": nullable("integer"), "answered": nullable("integer"),
+                    "responders": list(json!({"$ref": "#/$defs/responder"})),
+                }),
+                &["ttl", "sent", "answered", "responders"],
+            ),
+            "responder": object(
+                json!({
+                    "address": nullable("string"), "asn": nullable("integer"), "asns": list(count.clone()),
+                    "as_name": nullable("string"),
+                    "kind": {"enum": ["as", "private", "ixp", "unannounced", "reserved"]},
+                    "rtt_ms": {"anyOf": [{"type": "null"}, object(
+                        json!({"min": {"type": "number"}, "avg": {"type": "number"}, "max": {"type": "number"}}),
+                        &["min", "avg", "max"],
+                    )]},
+                    "replies": object(
+                        json!({
+                            "time_exceeded": count, "syn_ack": count, "rst": count, "echo_reply": count,
+                            "udp_answer": count,
+                            "unreachable": list(object(
+                                json!({"type": count, "code": count, "count": count}),
+                                &["type", "code", "count"],
+                            )),
+                        }),
+                        &["time_exceeded", "syn_ack", "rst", "echo_reply", "unreachable"],
+                    ),
+                    "mpls": list(json!({"type": "object"})),
+                    "reply_ttl": list(count.clone()),
+                }),
+                &["address", "asn", "asns", "as_name", "kind", "rtt_ms", "replies", "mpls", "reply_ttl"],
+            ),
+            "verdict": object(
+                json!({
+                    "kind": {"enum": words.kinds}, "asns": list(count.clone()), "as_names": list(json!({"type": "string"})),
+                    "after_ttl": ttl, "before_ttl": ttl, "after": nullable("string"), "before": nullable("string"),
+                    "mechanism": {"enum": words.mechanisms}, "scope": {"enum": words.scopes},
+                    "location_confidence": share,
+                    "attribution_confidence": {"type": "number", "minimum": 0, "maximum": 0.98},
+                    "evidence": object(
+                        json!({
+                            "pairs": count, "target_answered": count, "reference_answered": count,
+                            "e_value": {"type": "number"}, "posterior": share, "flows": count, "references": count,
+                        }),
+                        &["pairs", "target_answered", "reference_answered", "e_value", "posterior", "flows", "references"],
+                    ),
+                    "reason": {"enum": reasons}, "summary": {"type": "string"}, "next_step": nullable("string"),
+                }),
+                &[
+                    "kind", "asns", "as_names", "after_ttl", "before_ttl", "after", "before", "mechanism", "scope",
+                    "location_confidence", "attribution_confidence", "evidence", "reason", "summary", "next_step",
+                ],
+            ),
+        },
+    })
+}

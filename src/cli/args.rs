@@ -1,0 +1,287 @@
+//! The words of the command line. Where Linux traceroute has a flag, it is that one: fingers know it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use super::exit;
+
+/// Names the network in which packets to a host stop.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lasthop",
+    version,
+    about = "Names the network in which packets to a host stop, with the evidence",
+    long_about = "Probes a host that cannot be reached and, interleaved, a reference host in the same network; maps every \
+                  hop to an autonomous system from an offline table; and names the AS (or border, or range) where the \
+                  host's path stops while the reference's goes on.",
+    after_help = "Try it without root and without a network:  lasthop demo",
+    after_long_help = exit::LIST,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compare a host's path with a reference's and name where it stops
+    #[command(after_long_help = exit::LIST)]
+    Diagnose(Diagnose),
+    /// Follow one path, with the AS of every hop
+    #[command(after_long_help = exit::LIST)]
+    Trace(Trace),
+    /// Run the main job in a simulated Internet: no root, no network
+    Demo(Demo),
+    /// Ask the offline IP-to-AS table
+    Db(Db),
+    /// Print the JSON schema of the documents
+    Schema,
+    /// Print a completion script
+    Completions {
+        /// The shell it is for
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Diagnose {
+    /// A host of the same network that works, as TARGET; may be given again. Without it, the host's own other ports and
+    /// protocols are tried
+    #[arg(short = 'r', long = "reference", value_name = "HOST")]
+    pub references: Vec<String>,
+    /// How sure the place must be before it is named, from 0.5 to 0.9999
+    #[arg(long, value_name = "SHARE", default_value = "0.99", value_parser = confidence)]
+    pub confidence: f64,
+    #[command(flatten)]
+    pub probing: Probing,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Trace {
+    #[command(flatten)]
+    pub probing: Probing,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Probing {
+    /// Host name or address; host:port and [v6]:port are taken too
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// TCP or UDP port (as -p)
+    #[arg(value_name = "PORT", value_parser = port)]
+    pub positional_port: Option<u16>,
+    /// Use IPv4
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6
+    #[arg(short = '6')]
+    pub ipv6: bool,
+    /// Probe with TCP SYN (the default)
+    #[arg(short = 'T', long = "tcp", group = "protocol")]
+    pub tcp: bool,
+    /// Probe with ICMP echo
+    #[arg(short = 'I', long = "icmp", group = "protocol")]
+    pub icmp: bool,
+    /// Probe with UDP
+    #[arg(short = 'U', long = "udp", group = "protocol")]
+    pub udp: bool,
+    /// Destination port [default: 80 for TCP, 53 for UDP]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    pub port: Option<u16>,
+    /// First TTL
+    #[arg(short, long = "first", value_name = "TTL", default_value = "1", value_parser = ttl)]
+    pub first: u8,
+    /// Highest TTL
+    #[arg(short, long = "max-hops", value_name = "TTL", default_value = "30", value_parser = ttl)]
+    pub max: u8,
+    /// Probes a hop, in the first look [default: 3 for trace, 1 for diagnose]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub queries: Option<u8>,
+    /// The longest wait for a reply, in seconds
+    #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = wait)]
+    pub wait: f64,
+    /// Least time between two packets: seconds up to 10, milliseconds above; never less than 20 ms
+    #[arg(short = 'z', long = "sendwait", value_name = "PACE", value_parser = pause)]
+    pub pace: Option<f64>,
+    /// Most probes on their way at once
+    #[arg(short = 'N', long = "sim-queries", value_name = "FLIGHT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub flight: Option<u16>,
+    /// Most probes in a run
+    #[arg(long, value_name = "N", default_value = "600", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub max_probes: u32,
+    /// Send by this interface
+    #[arg(short, long, value_name = "IFACE")]
+    pub interface: Option<String>,
+    /// Send from this address
+    #[arg(short, long, value_name = "SOURCE")]
+    pub source: Option<IpAddr>,
+    /// Mark packets for policy routing
+    #[arg(long, value_name = "MARK", value_parser = mark)]
+    pub fwmark: Option<u32>,
+    /// Send through this VRF
+    #[arg(long, value_name = "NAME")]
+    pub vrf: Option<String>,
+    /// IP-to-AS table to use instead of the one built in
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// A name for the place you measure from, kept in the report
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// Seed of every random choice, to repeat a run
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Addresses only; names are never looked up here, so this changes nothing
+    #[arg(short = 'n')]
+    pub numeric: bool,
+    /// Show the AS of every hop; that is always so
+    #[arg(short = 'A', long = "as-path-lookups")]
+    pub as_lookups: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Output {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// The format of what is printed or written [default: text, or what FILE's name says]
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json")]
+    pub format: Option<Format>,
+    /// Write the report to a file; what is printed is text
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    pub color: When,
+    /// Say more: addresses, budgets, what the measurement cost
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal
+    Text,
+    /// The published document
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// A scenario's name, or a file with one [default: the story]
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: Option<String>,
+    /// List the scenarios
+    #[arg(long)]
+    pub list: bool,
+    /// Run it with IPv6
+    #[arg(short = '6')]
+    pub ipv6: bool,
+    /// Seed of every random choice
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Db {
+    #[command(subcommand)]
+    pub command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Say whose addresses these are
+    Lookup {
+        /// Addresses; `-` reads them from standard input, one a line
+        #[arg(value_name = "ADDRESS", required = true)]
+        addresses: Vec<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        /// The table to ask
+        #[arg(long, value_name = "FILE")]
+        db: Option<PathBuf>,
+    },
+    /// Say what the table is and how old
+    Info {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        /// The table to describe
+        #[arg(long, value_name = "FILE")]
+        db: Option<PathBuf>,
+    },
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    match text.parse::<u32>() {
+        Ok(number @ 1..=65_535) => Ok(number as u16),
+        Ok(0) => Err("0 is no port; ports run from 1 to 65535".into()),
+        Ok(_) => Err("ports run from 1 to 65535".into()),
+        Err(_) => Err("a port is a number from 1 to 65535".into()),
+    }
+}
+
+fn ttl(text: &str) -> Result<u8, String> {
+    match text.parse::<u32>() {
+        Ok(number @ 1..=255) => Ok(number as u8),
+        _ => Err("a TTL is a number from 1 to 255".into()),
+    }
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse(),
+    };
+    match share {
+        Ok(share) if (0.5..=0.9999).contains(&share) => Ok(share),
+        _ => Err("a confidence is a share from 0.5 to 0.9999, such as 0.99 or 99%".into()),
+    }
+}
+
+fn wait(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=60.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a wait is a number of seconds from 0.1 to 60".into()),
+    }
+}
+
+/// traceroute's rule: more than 10 is milliseconds, up to 10 is seconds. Gives seconds.
+fn pause(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=10.0).contains(&value) => Ok(value),
+        Ok(value) if value > 10.0 && value <= 60_000.0 => Ok(value / 1000.0),
+        _ => Err("a pace is a number of seconds up to 10, or of milliseconds above that".into()),
+    }
+}
+
+fn mark(text: &str) -> Result<u32, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "a mark is a number from 0 to 4294967295, or hexadecimal with 0x".into())
+}

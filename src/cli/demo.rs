@@ -1,0 +1,208 @@
+//! `demo`: the main job in a simulated Internet. No root, no network, nothing installed.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::args::{self, Format};
+use super::exit::Exit;
+use super::failure::{Failure, error_text};
+use super::output::{self, Sink};
+use super::progress::Progress;
+use super::{live, request};
+use crate::path::{Origins, Overlay};
+use crate::probe::pace::Pace;
+use crate::probe::{Budget, Plan};
+use crate::report::{self, Document, Measured, Session};
+use crate::session::{self, Diagnosis};
+use crate::sim::{self, Network, Topology};
+use crate::trace::schema::Vantage;
+use crate::trace::{Destination, ReferenceKind, Role, SourcePorts, WallTime};
+
+/// The scenario that is shown when none is named.
+const STORY: &str = "proton";
+/// The morning of the story, so that the same seed gives the same bytes on any day.
+const STARTED_AT: WallTime = WallTime(1_551_600_000_000_000_000);
+/// How sure a place must be before it is named; what `diagnose` does by default.
+const CONFIDENCE: f64 = 0.99;
+
+/// `lasthop demo`.
+pub fn demo(words: &args::Demo) -> Exit {
+    let result = if words.list { list(words) } else { play(words) };
+    match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if words.output.json {
+                failure.document();
+            }
+            failure.say();
+            failure.exit
+        }
+    }
+}
+
+fn list(words: &args::Demo) -> Result<Exit, Failure> {
+    let mut rows = Vec::new();
+    for (name, text) in sim::scenarios() {
+        rows.push((*name, parse(name, text)?));
+    }
+    output::stdout(|out| {
+        if words.output.json {
+            let scenarios: Vec<Value> = rows
+                .iter()
+                .map(|(name, topology)| {
+                    json!({
+                        "name": name,
+                        "title": topology.title,
+                        "truth": topology.truth,
+                        "verdicts": topology.verdicts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    })
+                })
+                .collect();
+            return report::json(out, &scenarios);
+        }
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, topology) in &rows {
+            writeln!(out, "{name:width$}  {}", report::safe(&topology.title))?;
+        }
+        Ok(())
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn play(words: &args::Demo) -> Result<Exit, Failure> {
+    let name = words.scenario.as_deref().unwrap_or(STORY);
+    let topology = scenario(name)?;
+    let mut sink = Sink::open(&words.output)?;
+    let mut network = Network::new(&topology, words.ipv6, words.seed)
+        .map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))?;
+    let plan = plan(&topology, &network, words.seed)?;
+    let table = live::table(None)?;
+    let origins = Overlay {
+        entries: topology.prefixes(),
+        ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
+        under: Some(&*table),
+    };
+    let mut progress = Progress::new(words.output.verbose == 0);
+    let found = session::diagnose(plan, STARTED_AT, &mut network, &origins, CONFIDENCE, &mut |glimpse| {
+        progress.see(glimpse);
+    })?;
+    progress.end();
+    let right = fits(&topology, &found);
+    let known = Session {
+        vantage: Vantage {
+            source: Some(found.run.source),
+            interface: None,
+            asn: origins.attribute(found.run.source).asns.first().map(|asn| asn.0),
+            label: Some("simulated".to_owned()),
+        },
+        asdb: Some(live::describe(&table)),
+    };
+    let measured = Measured {
+        run: &found.run,
+        target: &found.target,
+        references: &found.references,
+        verdict: Some(&found.verdict),
+    };
+    let document = report::document(&known, measured, None);
+    let look = sink.look;
+    match sink.format {
+        Format::Json => sink.write(|out| report::json(out, &with_truth(&document, name, &topology, right)))?,
+        Format::Text => sink.write(|out| {
+            report::story(out, &topology.title, &topology.story, look)?;
+            report::run(out, &document, look)?;
+            report::truth(out, &topology.truth, right, look)
+        })?,
+    }
+    Ok(if right { Exit::Ok } else { Exit::Differs })
+}
+
+/// The scenario of that name, or in that file.
+fn scenario(name: &str) -> Result<Topology, Failure> {
+    if let Some((_, text)) = sim::scenarios().iter().find(|(known, _)| *known == name) {
+        return parse(name, text);
+    }
+    if !Path::new(name).exists() && !name.contains(['/', '.']) {
+        return Err(Failure::usage(
+            format!("there is no scenario '{name}'"),
+            "lasthop demo --list shows them; a file is given by its path",
+        ));
+    }
+    let text = std::fs::read_to_string(name).map_err(|error| {
+        Failure::input(
+            format!("cannot read the scenario {name}: {}", error_text(&error)),
+            Some("lasthop demo --list shows the scenarios that are built in".into()),
+        )
+    })?;
+    parse(name, &text)
+}
+
+fn parse(name: &str, text: &str) -> Result<Topology, Failure> {
+    text.parse::<Topology>().map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))
+}
+
+/// The plan that a person with this scenario's network would make.
+fn plan(topology: &Topology, network: &Network, seed: u64) -> Result<Plan, Failure> {
+    let missing = |what: &str| {
+        Failure::input(format!("the scenario has no address for {what}"), Some("see the README on scenario files".into()))
+    };
+    let (protocol, port) = topology.probe.protocol_and_port();
+    let address = |name: &str| network.address(name).ok_or_else(|| missing(name));
+    let mut destinations = Vec::new();
+    let hosts = std::iter::once((&topology.target, Role::Target)).chain(
+        topology.references.iter().map(|name| (name, Role::Reference(ReferenceKind::Given))),
+    );
+    for (name, role) in hosts {
+        destinations.push(Destination { role, host: name.clone(), address: address(name)?, protocol, port });
+    }
+    let target = destinations[0].address;
+    destinations.extend(request::variants(&topology.target, target, protocol, port));
+    Ok(Plan {
+        source: network.vantage_address(),
+        destinations,
+        // Nothing else uses the simulated host's ports.
+        source_ports: (0..16).map(|flow| SourcePorts::all(40_000 + flow)).collect(),
+        first_ttl: 1,
+        max_ttl: 30,
+        wait: std::time::Duration::from_secs(2),
+        pace: Pace::default(),
+        budget: Budget::default(),
+        seed,
+    })
+}
+
+/// Whether the conclusion is one that the scenario calls right.
+fn fits(topology: &Topology, found: &Diagnosis) -> bool {
+    let verdict = &found.verdict;
+    topology.verdicts.iter().any(|expected| {
+        let asns = expected.asns.is_empty() || {
+            let mut wanted = expected.asns.clone();
+            wanted.sort_unstable();
+            wanted == verdict.asns
+        };
+        let word = |wanted: &Option<String>, got: &str| wanted.as_deref().is_none_or(|wanted| wanted == got);
+        expected.kind == verdict.kind.word()
+            && asns
+            && word(&expected.mechanism, verdict.mechanism.word())
+            && word(&expected.scope, verdict.scope.word())
+            && word(&expected.reason, verdict.reason.map_or("", |reason| reason.word()))
+    })
+}
+
+fn with_truth(document: &Document, name: &str, topology: &Topology, right: bool) -> Value {
+    let mut value = serde_json::to_value(document).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert(
+            "scenario".to_owned(),
+            json!({
+                "name": name,
+                "title": topology.title,
+                "truth": topology.truth,
+                "verdicts": topology.verdicts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "concluded_right": right,
+            }),
+        );
+    }
+    value
+}
+

@@ -1,0 +1,105 @@
+//! What went wrong, for people and for programs: one sentence, one way out, one status.
+
+use std::io;
+
+use super::exit::Exit;
+use super::output;
+use crate::probe::{PlanError, WireFault};
+use crate::report::{self, Session, safe};
+use crate::trace::{Protocol, schema};
+
+/// One failure.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The status to end with.
+    pub exit: Exit,
+    /// A word for programs.
+    pub kind: &'static str,
+    /// A sentence.
+    pub message: String,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// Wrong arguments.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, kind: "usage", message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// Something around the program does not allow it.
+    pub fn environment(kind: &'static str, message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { exit: Exit::Environment, kind, message: message.into(), hint }
+    }
+
+    /// A file that cannot be read as what it should be.
+    pub fn input(message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { exit: Exit::Input, kind: "input", message: message.into(), hint }
+    }
+
+    /// What the argument parser says, without its decoration.
+    pub fn usage_text(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let message = lines.next().unwrap_or("wrong arguments").trim_start_matches("error: ").to_owned();
+        let tip = text.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
+        let hint = tip.unwrap_or_else(|| "see lasthop --help".to_owned());
+        Self::usage(message, hint)
+    }
+
+    /// Talks to the person at the terminal.
+    pub fn say(&self) {
+        output::talk(&format!("lasthop: {}", safe(&self.message)));
+        if let Some(hint) = &self.hint {
+            output::talk(&format!("hint: {}", safe(hint)));
+        }
+    }
+
+    /// The same for a program, as a document's `error`.
+    pub fn schema(&self) -> schema::Failure {
+        schema::Failure {
+            kind: self.kind.to_owned(),
+            message: self.message.clone(),
+            hint: self.hint.clone(),
+        }
+    }
+
+    /// One document on stdout that holds nothing but this failure.
+    pub fn document(&self) {
+        self.document_of(&Session::default(), Protocol::Tcp, None);
+    }
+
+    /// The same, with what was known when it happened.
+    pub fn document_of(&self, session: &Session, protocol: Protocol, port: Option<u16>) {
+        let document = report::failure(session, protocol, port, self.schema());
+        // The failure that is being told comes before one in telling it.
+        let _ = output::stdout(|out| report::json(out, &document));
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Self::usage(error.to_string(), "see lasthop diagnose --help")
+    }
+}
+
+impl From<&WireFault> for Failure {
+    fn from(fault: &WireFault) -> Self {
+        Self::environment("network", fault.to_string(), Some("what was measured until then is shown".into()))
+    }
+}
+
+/// A file or stream that cannot be written.
+pub fn unwritable(path: &str, error: &io::Error) -> Failure {
+    Failure::environment(
+        "output",
+        format!("cannot write {path}: {}", error_text(error)),
+        Some("choose another place with -o FILE, or leave -o out for standard output".into()),
+    )
+}
+
+/// The system's words without the number it adds.
+pub fn error_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}

@@ -1,0 +1,66 @@
+//! The edge: arguments in, text and an exit status out. The only room that prints, reads the environment, and exits.
+//!
+//! * `args`: the words, one definition for parser, help, man page and completions
+//! * `request`: words checked and turned into values, once
+//! * `live`: from a request to an open wire, in the order that privilege demands
+//! * one file a command: `diagnose` (and `trace`), `demo`, `db`; `shell` for completions, man page and schema
+//! * `output`, `progress`: stdout for data, stderr for talk
+//! * `failure`, `exit`: what went wrong, the way out, and the status of each
+
+mod args;
+mod db;
+mod demo;
+mod diagnose;
+mod exit;
+mod failure;
+mod live;
+mod output;
+mod progress;
+mod request;
+mod shell;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Args, Command};
+pub use exit::Exit;
+use failure::Failure;
+
+/// Runs the program with these arguments, the first being its own name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let args = match Args::try_parse_from(&arguments) {
+        Ok(args) => args,
+        Err(error) => return usage(&error, &arguments).into(),
+    };
+    let exit = match &args.command {
+        Command::Diagnose(given) => diagnose::diagnose(given),
+        Command::Trace(given) => diagnose::trace(given),
+        Command::Demo(given) => demo::demo(given),
+        Command::Db(given) => db::db(given),
+        Command::Schema => shell::schema(),
+        Command::Completions { shell } => shell::completions(*shell),
+        Command::Man => shell::man(),
+    };
+    exit.into()
+}
+
+/// Help and version are answers; everything else is a usage error, in JSON too if that was asked for.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // A reader that went away has had enough.
+        let _ = error.print();
+        return Exit::Ok;
+    }
+    if arguments.iter().any(|argument| argument == "--json") {
+        let failure = Failure::usage_text(error);
+        failure.document();
+        failure.say();
+        return Exit::Usage;
+    }
+    let _ = error.print();
+    Exit::Usage
+}

@@ -1,0 +1,91 @@
+//! What is going on, on stderr: one live line on a terminal, a line at each change of mind elsewhere.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output;
+use crate::report::safe;
+use crate::session::Glimpse;
+use crate::trace::Run;
+use crate::verdict::{Kind, Verdict};
+
+/// Shows a measurement as it goes.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    /// What was last said about the verdict.
+    said: Option<(Kind, Option<u8>, Option<u8>)>,
+    quiet: bool,
+}
+
+impl Progress {
+    /// For a measurement that is watched by a person, or not at all.
+    pub fn new(quiet: bool) -> Self {
+        let live = !quiet && std::io::stderr().is_terminal();
+        let bar = live.then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { bar, said: None, quiet }
+    }
+
+    /// Takes a look.
+    pub fn see(&mut self, glimpse: &Glimpse<'_>) {
+        if self.quiet {
+            return;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(line(glimpse));
+            bar.tick();
+            return;
+        }
+        let Some(verdict) = glimpse.verdict else { return };
+        let now = (verdict.kind, verdict.after_ttl, verdict.before_ttl);
+        if self.said != Some(now) {
+            self.said = Some(now);
+            output::talk(&line(glimpse));
+        }
+    }
+
+    /// Clears the line.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn line(glimpse: &Glimpse<'_>) -> String {
+    let run = glimpse.run;
+    let answered = run.probes.iter().filter(|probe| probe.was_answered()).count();
+    let seconds = Duration::from_nanos(glimpse.now.as_nanos()).as_secs_f64();
+    let state = match glimpse.verdict {
+        None => format!("looking at the path{}", if run.destinations.len() > 1 { "s" } else { "" }),
+        Some(verdict) => format!("so far: {}", so_far(verdict, run)),
+    };
+    format!("{seconds:.1} s  {} probes, {answered} answered  {state}", run.probes.len())
+}
+
+/// The provisional verdict in half a line.
+fn so_far(verdict: &Verdict, run: &Run) -> String {
+    let names: Vec<String> = verdict.asns.iter().map(ToString::to_string).collect();
+    let place = match (verdict.after_ttl, verdict.before_ttl) {
+        (Some(after), Some(before)) => format!(", between hops {after} and {before}"),
+        (Some(after), None) => format!(", last seen at hop {after}"),
+        (None, _) => String::new(),
+    };
+    let what = match verdict.kind {
+        Kind::Reachable => format!("{} answers", safe(&run.destination(Run::TARGET).host)),
+        Kind::Inconclusive => format!("not decided ({})", verdict.reason.map_or("weak", |reason| reason.word()).replace('_', " ")),
+        kind => kind.word().replace('_', " "),
+    };
+    match (names.is_empty(), verdict.kind) {
+        (_, Kind::Reachable) => what,
+        (true, _) => format!("{what}{place}"),
+        (false, _) => format!("{what} {}{place}", names.join(", ")),
+    }
+}

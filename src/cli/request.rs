@@ -1,0 +1,253 @@
+//! Words checked and turned into values, once.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::args::Probing;
+use super::failure::Failure;
+use crate::net::{self, Family, ResolveError};
+use crate::number::special;
+use crate::probe::Budget;
+use crate::probe::pace::Pace;
+use crate::trace::{Destination, Protocol, ReferenceKind, Role};
+
+/// A host as written, with the port that was written with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address, without brackets.
+    pub host: String,
+    /// Port, if one was written.
+    pub port: Option<u16>,
+}
+
+impl Endpoint {
+    /// Reads `host`, `host:port`, `address`, `[v6]` and `[v6]:port`.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let text = text.trim();
+        let whole = |host: &str| Self { host: host.to_owned(), port: None };
+        let with = |host: &str, port: &str| match port.parse::<u16>() {
+            Ok(port) if port > 0 => Ok(Self { host: host.to_owned(), port: Some(port) }),
+            _ => Err(Failure::usage(
+                format!("'{port}' is no port"),
+                "a port is a number from 1 to 65535, as in mail.example:25",
+            )),
+        };
+        if text.is_empty() {
+            return Err(Failure::usage("an empty host name", "name a host or give an address"));
+        }
+        if text.contains("://") || text.contains('/') {
+            let host = text.split("://").last().unwrap_or(text).split('/').next().unwrap_or("");
+            return Err(Failure::usage(
+                format!("'{text}' is no host name or address"),
+                format!("leave out what is not the host, as in: lasthop diagnose {host}"),
+            ));
+        }
+        if let Some(rest) = text.strip_prefix('[') {
+            return match rest.split_once(']') {
+                Some((host, "")) => Ok(whole(host)),
+                Some((host, port)) if port.starts_with(':') => with(host, &port[1..]),
+                _ => Err(Failure::usage(
+                    format!("'{text}' has brackets that do not match"),
+                    "an IPv6 address with a port is written [2001:db8::1]:25",
+                )),
+            };
+        }
+        match text.split_once(':') {
+            // More than one colon, and no brackets: an IPv6 address.
+            Some((_, rest)) if rest.contains(':') => Ok(whole(text)),
+            Some((host, port)) => with(host, port),
+            None => Ok(whole(text)),
+        }
+    }
+}
+
+/// A checked request for a measurement.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whom to probe, the target first, variants last.
+    pub destinations: Vec<Destination>,
+    /// The version of IP.
+    pub family: Family,
+    /// Other addresses of the target's name that are not probed.
+    pub others: Vec<IpAddr>,
+    /// `-i`, or the scope written behind an IPv6 address.
+    pub interface: Option<String>,
+    /// First and last TTL.
+    pub ttls: (u8, u8),
+    /// The longest wait.
+    pub wait: Duration,
+    /// Packet budgets.
+    pub pace: Pace,
+    /// Run budgets.
+    pub budget: Budget,
+    /// Seed, random unless given.
+    pub seed: u64,
+}
+
+/// The protocol and port that the words ask for.
+pub fn protocol(words: &Probing) -> Result<(Protocol, Option<u16>), Failure> {
+    let target = Endpoint::parse(&words.target)?;
+    let protocol = match (words.icmp, words.udp) {
+        (true, _) => Protocol::Icmp,
+        (_, true) => Protocol::Udp,
+        _ => Protocol::Tcp,
+    };
+    let mut port = None;
+    for given in [words.positional_port, words.port, target.port].into_iter().flatten() {
+        if port.is_some_and(|port| port != given) {
+            return Err(Failure::usage("two different ports are given", "give the port once: TARGET PORT, TARGET:PORT or -p PORT"));
+        }
+        port = Some(given);
+    }
+    let port = match protocol {
+        Protocol::Icmp if port.is_some() => {
+            return Err(Failure::usage("ICMP has no ports", "leave out the port, or leave out -I"));
+        }
+        Protocol::Icmp => None,
+        Protocol::Tcp => Some(port.unwrap_or(80)),
+        Protocol::Udp => Some(port.unwrap_or(53)),
+    };
+    Ok((protocol, port))
+}
+
+/// Checks the words and resolves the names. `variants`: also try the target's other ports and protocols.
+pub fn request(words: &Probing, references: &[String], variants: bool) -> Result<Request, Failure> {
+    let (protocol, port) = protocol(words)?;
+    if words.first > words.max {
+        return Err(Failure::usage(
+            format!("the first TTL ({}) is above the highest ({})", words.first, words.max),
+            "turn them round: -f FIRST -m MAX",
+        ));
+    }
+    let target = Endpoint::parse(&words.target)?;
+    let references: Vec<Endpoint> =
+        references.iter().map(|text| Endpoint::parse(text)).collect::<Result<_, _>>()?;
+    if references.len() > 8 {
+        return Err(Failure::usage("more than 8 references", "the nearest two or three are enough"));
+    }
+    let asked = match (words.ipv4, words.ipv6, words.source) {
+        (true, _, _) => Some(Family::V4),
+        (_, true, _) => Some(Family::V6),
+        (_, _, Some(source)) => Some(Family::of(source)),
+        _ => None,
+    };
+    let resolved = |endpoint: &Endpoint| net::lookup(&endpoint.host, asked).map_err(unresolved);
+    let target_found = resolved(&target)?;
+    let references_found = references.iter().map(resolved).collect::<Result<Vec<_>, _>>()?;
+    // The family in which everybody has an address, in the order the system prefers for the target.
+    let has = |addresses: &[IpAddr], family| addresses.iter().any(|one| Family::of(*one) == family);
+    let family = target_found
+        .addresses
+        .iter()
+        .map(|one| Family::of(*one))
+        .find(|family| references_found.iter().all(|one| has(&one.addresses, *family)))
+        .ok_or_else(|| {
+            Failure::environment(
+                "no_address",
+                "target and reference have no addresses of the same version of IP",
+                Some("name a reference that has one (-r HOST), or choose with -4 or -6".into()),
+            )
+        })?;
+    let pick = |addresses: &[IpAddr]| addresses.iter().copied().filter(|one| Family::of(*one) == family).collect::<Vec<_>>();
+    let of_target = pick(&target_found.addresses);
+    let address = *of_target.first().ok_or_else(|| Failure::usage("no address", "name another host"))?;
+    probeable(&target.host, address)?;
+    let mut destinations =
+        vec![Destination { role: Role::Target, host: target.host.clone(), address, protocol, port }];
+    for (endpoint, found) in references.iter().zip(&references_found) {
+        let Some(address) = pick(&found.addresses).first().copied() else { continue };
+        probeable(&endpoint.host, address)?;
+        let port = match protocol {
+            Protocol::Icmp => None,
+            _ => endpoint.port.or(port),
+        };
+        if destinations.iter().any(|known| known.address == address && known.port == port) {
+            let what = if address == destinations[0].address { "the target itself" } else { "given twice" };
+            return Err(Failure::usage(
+                format!("the reference {} ({address}) is {what}", endpoint.host),
+                "name another host of the same network that works on this port",
+            ));
+        }
+        let kind = if address == destinations[0].address { ReferenceKind::SameHost } else { ReferenceKind::Given };
+        destinations.push(Destination {
+            role: Role::Reference(kind),
+            host: endpoint.host.clone(),
+            address,
+            protocol,
+            port,
+        });
+    }
+    if variants {
+        destinations.extend(self::variants(&target.host, address, protocol, port));
+    }
+    let interface = words.interface.clone().or_else(|| target_found.interface.clone());
+    let mut pace = Pace::default();
+    if let Some(pause) = words.pace.filter(|pause| *pause > 0.0) {
+        // Slower than the default is a wish, faster is none: the budget of 50 a second holds for everybody.
+        pace.gap = pace.gap.max(Duration::from_secs_f64(pause));
+    }
+    pace.in_flight = words.flight;
+    Ok(Request {
+        destinations,
+        family,
+        others: of_target[1..].to_vec(),
+        interface,
+        ttls: (words.first, words.max),
+        wait: Duration::from_secs_f64(words.wait),
+        pace,
+        budget: Budget { probes: words.max_probes, ..Budget::default() },
+        seed: words.seed.unwrap_or_else(rand::random),
+    })
+}
+
+/// The target's other ports and protocols that are tried with a few probes, to tell the scope of a loss.
+pub fn variants(host: &str, address: IpAddr, protocol: Protocol, port: Option<u16>) -> Vec<Destination> {
+    let other_port = if port == Some(443) { 80 } else { 443 };
+    [(Protocol::Tcp, Some(other_port)), (Protocol::Icmp, None)]
+        .into_iter()
+        .filter(|(kind, _)| *kind != Protocol::Icmp || protocol != Protocol::Icmp)
+        .map(|(protocol, port)| Destination { role: Role::Variant, host: host.to_owned(), address, protocol, port })
+        .collect()
+}
+
+/// Whether an address is one host's.
+fn probeable(host: &str, address: IpAddr) -> Result<(), Failure> {
+    let what = match address {
+        address if address.is_unspecified() => "the unspecified address",
+        address if address.is_multicast() => "a multicast address",
+        IpAddr::V4(address) if address.is_broadcast() => "the broadcast address",
+        IpAddr::V4(address) if address.octets()[0] == 0 => "an address of \"this network\"",
+        IpAddr::V4(address) if address.octets()[0] >= 240 => "a reserved address",
+        _ => return Ok(()),
+    };
+    let rfc = special::lookup(address).map_or(String::new(), |special| format!(" ({})", special.rfc));
+    Err(Failure::usage(
+        format!("{host} is {what}{rfc}, not a host that can be probed"),
+        "name one host; loopback and private hosts can be probed too",
+    ))
+}
+
+fn unresolved(error: ResolveError) -> Failure {
+    let hint = error.hint();
+    Failure::environment("name", error.to_string(), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read_in_every_form() {
+        let read = |text: &str| Endpoint::parse(text).map(|found| (found.host, found.port)).ok();
+        let is = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(read("mx1.example"), is("mx1.example", None));
+        assert_eq!(read("mx1.example:25"), is("mx1.example", Some(25)));
+        assert_eq!(read("192.0.2.1:25"), is("192.0.2.1", Some(25)));
+        assert_eq!(read("2001:db8::1"), is("2001:db8::1", None));
+        assert_eq!(read("[2001:db8::1]"), is("2001:db8::1", None));
+        assert_eq!(read("[2001:db8::1]:25"), is("2001:db8::1", Some(25)));
+        for bad in ["", "mx1:0", "mx1:70000", "mx1:abc", "mx1:", "[::1", "[::1]25", "https://mx1.example/", "a/b"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! From a run, its paths and its verdict to the published document.
+
+use std::net::IpAddr;
+
+use crate::path::{self, Attribution, PathHop};
+use crate::trace::schema::{
+    self, AsTable, Document, Evidence, Failure, Hop, Label, Measurement, Replies, Responder, RttMs, Seconds,
+    Tool, Vantage,
+};
+use crate::trace::{End, Protocol, Run};
+use crate::verdict::{self, Kind};
+
+/// What every document of a session says alike.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// Where it is measured from.
+    pub vantage: Vantage,
+    /// The table in use.
+    pub asdb: Option<AsTable>,
+}
+
+/// A finished measurement, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured<'a> {
+    /// The record.
+    pub run: &'a Run,
+    /// The target's path.
+    pub target: &'a path::Path,
+    /// The references' paths.
+    pub references: &'a [path::Path],
+    /// The conclusion; `None` for a plain trace.
+    pub verdict: Option<&'a verdict::Verdict>,
+}
+
+fn tool() -> Tool {
+    Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+}
+
+const fn protocol_word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Icmp => "icmp",
+        Protocol::Udp => "udp",
+    }
+}
+
+/// The document of a measurement, with what went wrong in it, if anything did.
+#[must_use]
+pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure>) -> Document {
+    let run = measured.run;
+    let target = run.destination(Run::TARGET);
+    // What answered in the host's name before the host is not the host.
+    let forged =
+        measured.verdict.is_some_and(|verdict| matches!(verdict.kind, Kind::Injected | Kind::Intercepted));
+    let path_of = |one: &path::Path| {
+        let destination = run.destination(one.destination);
+        let mut path = path(one);
+        path.reached &= !forged || one.destination != Run::TARGET;
+        path.protocol =
+            (destination.protocol != target.protocol).then(|| protocol_word(destination.protocol).to_owned());
+        path.port = destination.port.filter(|port| Some(*port) != target.port);
+        path
+    };
+    Document {
+        schema: schema::RUN.to_owned(),
+        tool: tool(),
+        started_at: Some(run.started_at.rfc3339()),
+        finished_at: Some(run.started_at.at(run.ended_at).rfc3339()),
+        vantage: Vantage { source: Some(run.source), ..session.vantage.clone() },
+        asdb: session.asdb.clone(),
+        protocol: protocol_word(target.protocol).to_owned(),
+        port: target.port,
+        target: Some(path_of(measured.target)),
+        references: measured.references.iter().map(path_of).collect(),
+        verdict: measured.verdict.map(verdict_of),
+        measurement: Some(measurement(run, error.is_some())),
+        error,
+    }
+}
+
+/// The document of a measurement that never began.
+#[must_use]
+pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: Failure) -> Document {
+    Document {
+        schema: schema::RUN.to_owned(),
+        tool: tool(),
+        started_at: None,
+        finished_at: None,
+        vantage: session.vantage.clone(),
+        asdb: session.asdb.clone(),
+        protocol: protocol_word(protocol).to_owned(),
+        port,
+        target: None,
+        references: Vec::new(),
+        verdict: None,
+        error: Some(error),
+        measurement: None,
+    }
+}
+
+fn measurement(run: &Run, broken: bool) -> Measurement {
+    let sent = || run.probes.iter().filter(|probe| probe.was_sent());
+    let end = run.end.map(|end| match end {
+        End::Decided => "decided",
+        End::OutOfProbes => "out_of_probes",
+        End::OutOfTime => "out_of_time",
+        End::Interrupted => "interrupted",
+        End::CannotSend => "cannot_send",
+    });
+    let strays = run.strays;
+    Measurement {
+        end: end.map(str::to_owned),
+        incomplete: broken || matches!(run.end, None | Some(End::Interrupted | End::CannotSend)),
+        probes: sent().count() as u32,
+        answered: sent().filter(|probe| probe.was_answered()).count() as u32,
+        seconds: Seconds(run.ended_at.as_nanos()),
+        seed: run.seed,
+        strays: strays.malformed + strays.foreign + strays.wrong_key + strays.rewritten,
+        overflow: run.losses.overflow + run.losses.truncated,
+    }
+}
+
+fn asns(attribution: &Attribution) -> (Option<u32>, Vec<u32>) {
+    let all: Vec<u32> = attribution.asns.iter().map(|asn| asn.0).collect();
+    (all.first().copied(), all)
+}
+
+fn path(path: &path::Path) -> schema::Path {
+    schema::Path {
+        host: path.host.clone(),
+        address: Some(path.address),
+        asn: asns(&path.attribution).0,
+        as_name: path.attribution.name.clone(),
+        prefix: path.attribution.prefix.map(|prefix| prefix.to_string()),
+        reached: path.reached,
+        distance: path.distance,
+        hops: path.hops.iter().map(hop).collect(),
+        as_path: path.as_path.iter().map(|asn| asn.0).collect(),
+        protocol: None,
+        port: None,
+    }
+}
+
+fn hop(hop: &PathHop) -> Hop {
+    let responders = hop.hop.responders.iter().zip(&hop.attributions);
+    Hop {
+        ttl: hop.hop.ttl,
+        sent: Some(hop.hop.sent),
+        answered: Some(hop.hop.answered),
+        responders: responders
+            .map(|(one, attribution)| {
+                let (asn, all) = asns(attribution);
+                Responder {
+                    address: Some(one.address),
+                    asn,
+                    asns: all,
+                    as_name: attribution.name.clone(),
+                    kind: kind_word(attribution.kind).to_owned(),
+                    rtt_ms: one.rtt.map(|rtt| RttMs {
+                        min: milliseconds(rtt.min),
+                        avg: milliseconds(rtt.avg),
+                        max: milliseconds(rtt.max),
+                    }),
+                    replies: Replies {
+                        time_exceeded: one.replies.time_exceeded,
+                        syn_ack: one.replies.syn_ack,
+                        rst: one.replies.rst,
+                        echo_reply: one.replies.echo_reply,
+                        udp_answer: one.replies.udp_answer,
+                        unreachable: one
+                            .replies
+                            .unreachable
+                            .iter()
+                            .map(|row| schema::Unreachable {
+                                icmp_type: row.icmp_type,
+                                code: row.code,
+                                count: row.count,
+                            })
+                            .collect(),
+                    },
+                    mpls: one
+                        .mpls
+                        .iter()
+                        .map(|label| Label {
+                            label: label.label,
+                            tc: label.tc,
+                            bottom: label.bottom,
+                            ttl: label.ttl,
+                        })
+                        .collect(),
+                    reply_ttl: one.reply_ttl.clone(),
+                }
+            })
+            .collect(),
+    }
+}
+
+/// Milliseconds to the microsecond: what the clocks are good for.
+fn milliseconds(span: std::time::Duration) -> f64 {
+    span.as_micros() as f64 / 1e3
+}
+
+const fn kind_word(kind: path::Kind) -> &'static str {
+    match kind {
+        path::Kind::As => "as",
+        path::Kind::Private => "private",
+        path::Kind::Ixp => "ixp",
+        path::Kind::Unannounced => "unannounced",
+        path::Kind::Reserved => "reserved",
+    }
+}
+
+fn verdict_of(verdict: &verdict::Verdict) -> schema::Verdict {
+    let address = |address: Option<IpAddr>| address.map(|address| address.to_string());
+    let figures = verdict.figures;
+    schema::Verdict {
+        kind: verdict.kind.word().to_owned(),
+        asns: verdict.asns.iter().map(|asn| asn.0).collect(),
+        as_names: verdict.as_names.clone(),
+        after_ttl: verdict.after_ttl,
+        before_ttl: verdict.before_ttl,
+        after: address(verdict.after),
+        before: address(verdict.before),
+        mechanism: verdict.mechanism.word().to_owned(),
+        scope: verdict.scope.word().to_owned(),
+        location_confidence: verdict.location_confidence,
+        attribution_confidence: verdict.attribution_confidence,
+        evidence: Evidence {
+            pairs: figures.pairs,
+            target_answered: figures.target_answered,
+            reference_answered: figures.reference_answered,
+            e_value: figures.e_value,
+            posterior: figures.posterior,
+            flows: figures.flows,
+            references: figures.references,
+        },
+        reason: verdict.reason.map(|reason| reason.word().to_owned()),
+        summary: verdict.summary.clone(),
+        next_step: verdict.next_step.clone(),
+    }
+}
