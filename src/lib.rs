@@ -1,4 +1,6 @@
 //! Names the network in which packets to a host stop.
+pub mod asdb;
+pub mod cli;
 pub mod net;
 pub mod number;
 pub mod packet;

@@ -125,4 +125,3 @@ fn info(as_json: bool, path: Option<&Path>) -> Result<Exit, Failure> {
     })?;
     Ok(Exit::Ok)
 }
-

@@ -94,11 +94,7 @@ pub fn trace(words: &args::Trace) -> Exit {
 }
 
 /// Runs the job; a failure is told in a sentence, and in a document if one was asked for.
-fn finish(
-    words: &Probing,
-    json: bool,
-    job: impl FnOnce(&mut Session) -> Result<Exit, Failure>,
-) -> Exit {
+fn finish(words: &Probing, json: bool, job: impl FnOnce(&mut Session) -> Result<Exit, Failure>) -> Exit {
     let mut known = Session::default();
     known.vantage.label.clone_from(&words.label);
     match job(&mut known) {

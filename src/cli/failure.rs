@@ -57,11 +57,7 @@ impl Failure {
 
     /// The same for a program, as a document's `error`.
     pub fn schema(&self) -> schema::Failure {
-        schema::Failure {
-            kind: self.kind.to_owned(),
-            message: self.message.clone(),
-            hint: self.hint.clone(),
-        }
+        schema::Failure { kind: self.kind.to_owned(), message: self.message.clone(), hint: self.hint.clone() }
     }
 
     /// One document on stdout that holds nothing but this failure.

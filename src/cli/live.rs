@@ -51,7 +51,11 @@ pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
     asked.vrf = socket.vrf.map(str::to_owned);
     let wire = LiveWire::open(&asked).map_err(|error| closed(&error))?;
     privilege::drop_all().map_err(|error| {
-        Failure::environment("privilege", error.to_string(), Some("start it as root or with cap_net_raw only".into()))
+        Failure::environment(
+            "privilege",
+            error.to_string(),
+            Some("start it as root or with cap_net_raw only".into()),
+        )
     })?;
     let plan = Plan {
         source: wire.source(),
@@ -75,7 +79,8 @@ fn flows(wire: &LiveWire, count: u16) -> Vec<SourcePorts> {
     (0..count)
         .map(|place| {
             let at = usize::from(place);
-            let icmp = tcp.get(at).or(udp.get(at)).copied().unwrap_or_else(|| base.wrapping_add(place).max(1));
+            let icmp =
+                tcp.get(at).or(udp.get(at)).copied().unwrap_or_else(|| base.wrapping_add(place).max(1));
             let port = |ports: &[u16]| ports.get(at).copied().unwrap_or(icmp);
             SourcePorts { tcp: port(tcp), udp: port(udp), icmp }
         })

@@ -80,7 +80,10 @@ fn so_far(verdict: &Verdict, run: &Run) -> String {
     };
     let what = match verdict.kind {
         Kind::Reachable => format!("{} answers", safe(&run.destination(Run::TARGET).host)),
-        Kind::Inconclusive => format!("not decided ({})", verdict.reason.map_or("weak", |reason| reason.word()).replace('_', " ")),
+        Kind::Inconclusive => format!(
+            "not decided ({})",
+            verdict.reason.map_or("weak", |reason| reason.word()).replace('_', " ")
+        ),
         kind => kind.word().replace('_', " "),
     };
     match (names.is_empty(), verdict.kind) {

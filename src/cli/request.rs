@@ -95,7 +95,10 @@ pub fn protocol(words: &Probing) -> Result<(Protocol, Option<u16>), Failure> {
     let mut port = None;
     for given in [words.positional_port, words.port, target.port].into_iter().flatten() {
         if port.is_some_and(|port| port != given) {
-            return Err(Failure::usage("two different ports are given", "give the port once: TARGET PORT, TARGET:PORT or -p PORT"));
+            return Err(Failure::usage(
+                "two different ports are given",
+                "give the port once: TARGET PORT, TARGET:PORT or -p PORT",
+            ));
         }
         port = Some(given);
     }
@@ -148,7 +151,9 @@ pub fn request(words: &Probing, references: &[String], variants: bool) -> Result
                 Some("name a reference that has one (-r HOST), or choose with -4 or -6".into()),
             )
         })?;
-    let pick = |addresses: &[IpAddr]| addresses.iter().copied().filter(|one| Family::of(*one) == family).collect::<Vec<_>>();
+    let pick = |addresses: &[IpAddr]| {
+        addresses.iter().copied().filter(|one| Family::of(*one) == family).collect::<Vec<_>>()
+    };
     let of_target = pick(&target_found.addresses);
     let address = *of_target.first().ok_or_else(|| Failure::usage("no address", "name another host"))?;
     probeable(&target.host, address)?;
@@ -168,7 +173,8 @@ pub fn request(words: &Probing, references: &[String], variants: bool) -> Result
                 "name another host of the same network that works on this port",
             ));
         }
-        let kind = if address == destinations[0].address { ReferenceKind::SameHost } else { ReferenceKind::Given };
+        let kind =
+            if address == destinations[0].address { ReferenceKind::SameHost } else { ReferenceKind::Given };
         destinations.push(Destination {
             role: Role::Reference(kind),
             host: endpoint.host.clone(),
@@ -206,7 +212,13 @@ pub fn variants(host: &str, address: IpAddr, protocol: Protocol, port: Option<u1
     [(Protocol::Tcp, Some(other_port)), (Protocol::Icmp, None)]
         .into_iter()
         .filter(|(kind, _)| *kind != Protocol::Icmp || protocol != Protocol::Icmp)
-        .map(|(protocol, port)| Destination { role: Role::Variant, host: host.to_owned(), address, protocol, port })
+        .map(|(protocol, port)| Destination {
+            role: Role::Variant,
+            host: host.to_owned(),
+            address,
+            protocol,
+            port,
+        })
         .collect()
 }
 
@@ -246,7 +258,9 @@ mod tests {
         assert_eq!(read("2001:db8::1"), is("2001:db8::1", None));
         assert_eq!(read("[2001:db8::1]"), is("2001:db8::1", None));
         assert_eq!(read("[2001:db8::1]:25"), is("2001:db8::1", Some(25)));
-        for bad in ["", "mx1:0", "mx1:70000", "mx1:abc", "mx1:", "[::1", "[::1]25", "https://mx1.example/", "a/b"] {
+        for bad in
+            ["", "mx1:0", "mx1:70000", "mx1:abc", "mx1:", "[::1", "[::1]25", "https://mx1.example/", "a/b"]
+        {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

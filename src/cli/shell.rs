@@ -34,7 +34,8 @@ pub fn man() -> Exit {
         clap_mangen::Man::new(command.clone()).render(&mut *out)?;
         for one in command.get_subcommands() {
             writeln!(out)?;
-            clap_mangen::Man::new(one.clone().name(format!("lasthop-{}", one.get_name()))).render(&mut *out)?;
+            clap_mangen::Man::new(one.clone().name(format!("lasthop-{}", one.get_name())))
+                .render(&mut *out)?;
         }
         Ok(())
     }))

@@ -4,26 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use serde::{Deserialize, Serialize};
 
+use crate::asdb::{Kind, Table};
 use crate::number::{Asn, special};
-
-/// What an address is, as the published contract names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Kind {
-    /// It has an origin AS.
-    As,
-    /// It is somebody's inside: private, shared, link-local.
-    Private,
-    /// It lies in the peering LAN of an Internet exchange, where every member has addresses.
-    Ixp,
-    /// No table entry covers it.
-    Unannounced,
-    /// It cannot be a public unicast address.
-    Reserved,
-}
 
 /// What is known of the owner of one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +36,18 @@ pub trait Origins {
 
     /// The name of an AS.
     fn name(&self, asn: Asn) -> Option<String>;
+}
+
+impl Origins for Table {
+    fn attribute(&self, address: IpAddr) -> Attribution {
+        let origin = self.lookup(address);
+        let name = origin.asn().and_then(|asn| self.name(asn)).map(str::to_owned);
+        Attribution { asns: origin.asns.to_vec(), name, prefix: origin.prefix, kind: origin.kind }
+    }
+
+    fn name(&self, asn: Asn) -> Option<String> {
+        Self::name(self, asn).map(str::to_owned)
+    }
 }
 
 /// Prefixes that go before a table: those of a simulated Internet, or the user's own corrections.

@@ -11,7 +11,8 @@ use std::net::IpAddr;
 use crate::number::Asn;
 use crate::trace::{DestinationId, Hop, ReferenceKind, Role, Run, hops};
 
-pub use attribution::{Atlas, Attribution, Kind, Origins, Overlay};
+pub use crate::asdb::Kind;
+pub use attribution::{Atlas, Attribution, Origins, Overlay};
 
 /// One destination's hops, each responder with what the table says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -770,7 +770,10 @@ mod tests {
             for destination in (0..3).map(DestinationId) {
                 let packet = theirs.packet(probe, destination, FlowId(0), 4);
                 let found = ours.recognise(&exceeded(&ours, &packet[..28]));
-                assert!(!found.is_ok_and(|found| found.names == Names::Probe(probe)), "{probe:?} {destination:?}");
+                assert!(
+                    !found.is_ok_and(|found| found.names == Names::Probe(probe)),
+                    "{probe:?} {destination:?}"
+                );
             }
         }
     }

@@ -155,7 +155,7 @@ fn hop(hop: &PathHop) -> Hop {
                     asn,
                     asns: all,
                     as_name: attribution.name.clone(),
-                    kind: kind_word(attribution.kind).to_owned(),
+                    kind: attribution.kind.as_str().to_owned(),
                     rtt_ms: one.rtt.map(|rtt| RttMs {
                         min: milliseconds(rtt.min),
                         avg: milliseconds(rtt.avg),
@@ -198,16 +198,6 @@ fn hop(hop: &PathHop) -> Hop {
 /// Milliseconds to the microsecond: what the clocks are good for.
 fn milliseconds(span: std::time::Duration) -> f64 {
     span.as_micros() as f64 / 1e3
-}
-
-const fn kind_word(kind: path::Kind) -> &'static str {
-    match kind {
-        path::Kind::As => "as",
-        path::Kind::Private => "private",
-        path::Kind::Ixp => "ixp",
-        path::Kind::Unannounced => "unannounced",
-        path::Kind::Reserved => "reserved",
-    }
 }
 
 fn verdict_of(verdict: &verdict::Verdict) -> schema::Verdict {

@@ -1,0 +1,387 @@
+//! The table unpacked for many lookups.
+//!
+//! Two layers because two uses want opposite things. A diagnosis asks for some fifty addresses and must not wait: it unpacks
+//! the few blocks it meets ([`Table::lookup`](super::Table::lookup)). A batch asks for millions: it pays some tens of milliseconds and some megabytes
+//! once ([`Table::index`](super::Table::index)) and then has an answer in about two cache lines. The choice is the caller's, since only it knows how
+//! much is to come; a table that has built its index uses it for single lookups too.
+//!
+//! The structure: all segments of a family sorted in one array, special-purpose ranges and exchange LANs already laid over
+//! them, gaps included, so that every address has a segment. Over them a directory by the top bits of the address whose slots
+//! either say where to begin in the array and how few segments to pass, or lead to a finer directory of just the bits that are
+//! needed to spread what is there.
+
+use std::net::IpAddr;
+
+use super::file::Origins;
+use super::ixp;
+use super::origin::{Asns, Kind, Origin, Source};
+use super::range::{Key, Range, Segment, overlay};
+use super::registry::{registry, translated};
+use crate::number::Asn;
+
+/// Flags above the 24 bits of a value: what the low bits point into.
+mod tag {
+    /// Nothing covers the segment.
+    pub(super) const NOTHING: u32 = 1 << 31;
+    /// A row of the special-purpose registries.
+    pub(super) const SPECIAL: u32 = 1 << 30;
+    /// A row of the list of exchange LANs.
+    pub(super) const POOL: u32 = 1 << 29;
+    /// The segment is a part of what was announced; the whole is in the list of wholes.
+    pub(super) const PART: u32 = 1 << 28;
+    pub(super) const VALUE: u32 = (1 << 24) - 1;
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stretch<K> {
+    first: K,
+    value: u32,
+}
+
+/// Where to look next: the top bit clear, a place in the array (28 bits) and how many more segments begin in the bucket (3
+/// bits); set, the width of a finer directory (4 bits) and where it begins (27 bits), width 0 being a run to bisect.
+#[derive(Clone, Copy, Debug)]
+struct Slot(u32);
+
+impl Slot {
+    const FINER: u32 = 1 << 31;
+    const BASE: u32 = (1 << 27) - 1;
+    /// The most segments that begin inside a bucket which is searched one by one.
+    const FEW: usize = 7;
+    /// The most bits a finer directory spreads.
+    const WIDEST: u32 = 15;
+
+    fn place(first: usize, more: usize) -> Self {
+        Self((first as u32) << 3 | more as u32)
+    }
+
+    /// The places in the array that a run to bisect covers are in the list of runs.
+    fn run(run: usize) -> Self {
+        Self(Self::FINER | run as u32)
+    }
+
+    fn finer(base: usize, bits: u32) -> Self {
+        Self(Self::FINER | bits << 27 | base as u32)
+    }
+}
+
+/// One family.
+#[derive(Debug)]
+struct Plane<K> {
+    stretches: Vec<Stretch<K>>,
+    /// What was announced, where that is more than the segment; sorted by place.
+    wholes: Vec<(u32, Range<K>)>,
+    root: Vec<Slot>,
+    slots: Vec<Slot>,
+    /// First and last place of what is bisected, because it lies too close for directories.
+    runs: Vec<(u32, u32)>,
+    root_shift: u32,
+}
+
+impl<K: Key> Plane<K> {
+    /// `segments` are sorted, disjoint, and their values tagged.
+    fn new(segments: &[Segment<K>], root_bits: u32) -> Self {
+        let mut stretches = Vec::with_capacity(segments.len() * 5 / 4 + 1);
+        let mut wholes = Vec::new();
+        let mut next = Some(K::ZERO);
+        for segment in segments {
+            if let Some(gap) = next.filter(|next| *next < segment.range.first) {
+                stretches.push(Stretch { first: gap, value: tag::NOTHING });
+            }
+            let mut value = segment.value;
+            if segment.announced != segment.range {
+                wholes.push((stretches.len() as u32, segment.announced));
+                value |= tag::PART;
+            }
+            stretches.push(Stretch { first: segment.range.first, value });
+            next = segment.range.last.next();
+        }
+        if let Some(gap) = next {
+            stretches.push(Stretch { first: gap, value: tag::NOTHING });
+        }
+        let root_shift = K::BITS - root_bits;
+        let mut plane =
+            Self { stretches, wholes, root: Vec::new(), slots: Vec::new(), runs: Vec::new(), root_shift };
+        plane.root = vec![Slot(0); 1 << root_bits];
+        let mut covering = 0;
+        for bucket in 0..plane.root.len() {
+            let (slot, last) = plane.spread(covering, bucket as u128, root_shift);
+            plane.root[bucket] = slot;
+            covering = last;
+        }
+        plane
+    }
+
+    /// The slot for the addresses whose bits above `shift` are `bucket`. `covering` is the segment that holds the first of
+    /// them or one before it; what is returned beside the slot holds the last.
+    fn spread(&mut self, covering: usize, bucket: u128, shift: u32) -> (Slot, usize) {
+        let low = if shift >= 128 { 0 } else { bucket << shift };
+        let high = low | if shift == 0 { 0 } else { u128::MAX >> (128 - shift) };
+        let begins = |place: usize| -> u128 { self.stretches[place].first.into() };
+        let mut first = covering;
+        while first + 1 < self.stretches.len() && begins(first + 1) <= low {
+            first += 1;
+        }
+        // Buckets hold few: gallop from here rather than bisect all that is left.
+        let mut reach = 8;
+        while first + reach < self.stretches.len() && begins(first + reach) <= high {
+            reach *= 2;
+        }
+        let near = &self.stretches[first + 1..self.stretches.len().min(first + reach)];
+        let inside = near.partition_point(|stretch| {
+            let begin: u128 = stretch.first.into();
+            begin <= high
+        });
+        if inside <= Slot::FEW {
+            return (Slot::place(first, inside), first + inside);
+        }
+        let bits = (usize::BITS - inside.leading_zeros()).clamp(1, Slot::WIDEST).min(shift);
+        let base = self.slots.len();
+        // Segments that differ only in their last bits would need a directory for every few bits before those. Real tables stay
+        // far below this budget; a table made to exceed it is bisected instead.
+        if base + (1 << bits) > (1 << 17) + self.stretches.len() * 8 {
+            self.runs.push((first as u32, (first + inside) as u32));
+            return (Slot::run(self.runs.len() - 1), first + inside);
+        }
+        self.slots.resize(base + (1 << bits), Slot(0));
+        let mut covering = first;
+        for child in 0..1usize << bits {
+            let (slot, last) = self.spread(covering, bucket << bits | child as u128, shift - bits);
+            self.slots[base + child] = slot;
+            covering = last;
+        }
+        (Slot::finer(base, bits), first + inside)
+    }
+
+    /// The place of the segment that holds `address`.
+    #[inline]
+    fn find(&self, address: K) -> usize {
+        let mut shift = self.root_shift;
+        let mut slot = self.root[address.slot(shift)].0;
+        while slot & Slot::FINER != 0 {
+            let bits = slot >> 27 & 0xf;
+            let base = (slot & Slot::BASE) as usize;
+            if bits == 0 {
+                return self.bisect(base, address);
+            }
+            shift -= bits;
+            slot = self.slots[base + (address.slot(shift) & ((1 << bits) - 1))].0;
+        }
+        let mut place = (slot >> 3) as usize;
+        let last = place + (slot & 7) as usize;
+        while place < last && self.stretches[place + 1].first <= address {
+            place += 1;
+        }
+        place
+    }
+
+    #[cold]
+    fn bisect(&self, run: usize, address: K) -> usize {
+        let (first, last) = self.runs[run];
+        let (first, last) = (first as usize, last as usize);
+        first + self.stretches[first + 1..=last].partition_point(|stretch| stretch.first <= address)
+    }
+
+    #[inline]
+    fn value(&self, address: K) -> u32 {
+        self.stretches[self.find(address)].value
+    }
+
+    fn range(&self, place: usize) -> Range<K> {
+        let first = self.stretches[place].first;
+        let last = self.stretches.get(place + 1).and_then(|next| next.first.previous());
+        Range { first, last: last.unwrap_or(K::MAX) }
+    }
+
+    /// What was announced around the segment at `place`.
+    fn whole(&self, place: usize) -> Range<K> {
+        if self.stretches[place].value & tag::PART != 0
+            && let Ok(found) = self.wholes.binary_search_by_key(&place, |(place, _)| *place as usize)
+        {
+            return self.wholes[found].1;
+        }
+        self.range(place)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.stretches)
+            + size_of_val(&*self.wholes)
+            + size_of_val(&*self.root)
+            + size_of_val(&*self.slots)
+            + size_of_val(&*self.runs)
+    }
+}
+
+/// A table unpacked for bulk lookups; see the module's words on when to want it.
+#[derive(Debug)]
+pub struct Index {
+    origins: Origins,
+    /// For each source, whether it answers before the registries and the exchange LANs.
+    overrides: Vec<bool>,
+    four: Plane<u32>,
+    six: Plane<u128>,
+}
+
+impl Index {
+    /// From sorted disjoint segments whose values point into `origins`; one family is made at a time, to hold less at once.
+    pub(crate) fn new(
+        origins: Origins,
+        overrides: Vec<bool>,
+        four: impl FnOnce() -> Vec<Segment<u32>>,
+        six: impl FnOnce() -> Vec<Segment<u128>>,
+    ) -> Self {
+        let (pools_four, pools_six) = ixp::segments();
+        let own = |value: u32| {
+            overrides.iter().any(|own| *own)
+                && origins
+                    .get(value)
+                    .is_some_and(|(_, _, source)| overrides.get(usize::from(source)) == Some(&true))
+        };
+        let four = Plane::new(&layers(four(), own, pools_four, &registry().four), 18);
+        let six = Plane::new(&layers(six(), own, pools_six, &registry().six), 16);
+        Self { origins, overrides, four, six }
+    }
+
+    /// The answer for one address: as [`Table::lookup`](super::Table::lookup).
+    #[must_use]
+    pub fn lookup(&self, address: IpAddr) -> Origin {
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.answer(&self.four, u32::from(address)),
+            IpAddr::V6(address) => {
+                let address = u128::from(address);
+                let place = self.six.find(address);
+                match translated(address).filter(|_| self.six.stretches[place].value & tag::SPECIAL != 0) {
+                    Some(inner) => through_nat64(self.answer(&self.four, inner), address),
+                    None => self.answer_at(&self.six, place, address),
+                }
+            }
+        }
+    }
+
+    /// Only the origin ASes, for those who want nothing else; empty for every kind but [`Kind::As`]. Same rules as
+    /// [`lookup`](Self::lookup).
+    #[must_use]
+    #[inline]
+    pub fn asns(&self, address: IpAddr) -> &[Asn] {
+        match address {
+            IpAddr::V4(address) => self.listed(self.four.value(u32::from(address))),
+            IpAddr::V6(address) => {
+                let address = u128::from(address);
+                // ::ffff:0:0/96 is a row of the registry, too, so only special addresses can be IPv4 inside.
+                let value = self.six.value(address);
+                if value & tag::SPECIAL != 0 { self.embedded(address) } else { self.listed(value) }
+            }
+        }
+    }
+
+    #[inline]
+    fn listed(&self, value: u32) -> &[Asn] {
+        if value & (tag::NOTHING | tag::SPECIAL | tag::POOL) != 0 {
+            return &[];
+        }
+        let place = (value & tag::VALUE) as usize;
+        match self.origins.asns.get(place) {
+            Some(asn) => std::slice::from_ref(asn),
+            None => self.origins.sets.get(place - self.origins.asns.len()).map_or(&[], |set| &set.asns),
+        }
+    }
+
+    #[cold]
+    fn embedded(&self, address: u128) -> &[Asn] {
+        let mapped = (address >> 32 == 0xffff).then_some(address as u32);
+        mapped.or_else(|| translated(address)).map_or(&[], |inner| self.listed(self.four.value(inner)))
+    }
+
+    fn answer<K: Key>(&self, plane: &Plane<K>, address: K) -> Origin {
+        self.answer_at(plane, plane.find(address), address)
+    }
+
+    fn answer_at<K: Key>(&self, plane: &Plane<K>, place: usize, address: K) -> Origin {
+        let tagged = plane.stretches[place].value;
+        let value = tagged & tag::VALUE;
+        if tagged & tag::NOTHING != 0 {
+            return Origin::NOTHING;
+        }
+        if tagged & tag::SPECIAL != 0 {
+            return registry().answer(value, address).unwrap_or(Origin::NOTHING);
+        }
+        if tagged & tag::POOL != 0 {
+            return in_pool(value);
+        }
+        let mut origin = announced(&self.origins, value, plane.whole(place), address);
+        if let Source::Table(source) = origin.source
+            && self.overrides.get(usize::from(source)) == Some(&true)
+        {
+            origin.special = special_of(address);
+        }
+        origin
+    }
+
+    /// Bytes the index holds, without the names.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.four.bytes()
+            + self.six.bytes()
+            + size_of_val(&*self.origins.asns)
+            + size_of_val(&*self.origins.sets)
+    }
+}
+
+/// Overrides over registries over exchange LANs over what the sources announce.
+fn layers<K: Key>(
+    segments: Vec<Segment<K>>,
+    own: impl Fn(u32) -> bool,
+    pools: &[Segment<K>],
+    special: &[Segment<K>],
+) -> Vec<Segment<K>> {
+    let tagged = |segments: &[Segment<K>], tag: u32| -> Vec<Segment<K>> {
+        segments.iter().map(|segment| Segment { value: segment.value | tag, ..*segment }).collect()
+    };
+    let mut reserved = overlay(&tagged(pools, tag::POOL), &tagged(special, tag::SPECIAL));
+    let overrides: Vec<_> = segments.iter().filter(|segment| own(segment.value)).copied().collect();
+    if !overrides.is_empty() {
+        reserved = overlay(&reserved, &overrides);
+    }
+    overlay(&segments, &reserved)
+}
+
+/// The answer of a range of the table.
+pub(crate) fn announced<K: Key>(origins: &Origins, value: u32, whole: Range<K>, address: K) -> Origin {
+    let Some((asns, as_set, source)) = origins.get(value) else {
+        return Origin { source: Source::Unreadable, ..Origin::NOTHING };
+    };
+    Origin {
+        asns,
+        as_set,
+        prefix: Some(whole.largest_prefix(address)),
+        range: Some((whole.first.address(), whole.last.address())),
+        kind: Kind::As,
+        special: None,
+        source: Source::Table(source),
+    }
+}
+
+/// The answer of a row of the list of exchange LANs.
+pub(crate) fn in_pool(value: u32) -> Origin {
+    let Some(pool) = ixp::pools().get(value as usize) else { return Origin::NOTHING };
+    Origin {
+        asns: Asns::NONE,
+        as_set: false,
+        prefix: Some(pool.prefix),
+        range: Some((pool.prefix.network(), pool.prefix.broadcast())),
+        kind: Kind::Ixp,
+        special: None,
+        source: Source::IxpPools(pool),
+    }
+}
+
+/// The answer for a NAT64 address is that of the IPv4 address inside, with the prefix's row as a remark unless the inner
+/// address has one of its own (RFC 6052 §3.1 forbids those).
+pub(crate) fn through_nat64(inner: Origin, address: u128) -> Origin {
+    Origin { special: inner.special.or_else(|| special_of(address)), ..inner }
+}
+
+/// The registry's row for an address.
+pub(crate) fn special_of<K: Key>(address: K) -> Option<crate::number::special::Special> {
+    crate::number::special::lookup(address.address())
+}
