@@ -8,5 +8,6 @@ pub mod path;
 pub mod probe;
 pub mod report;
 pub mod session;
+pub mod sim;
 pub mod trace;
 pub mod verdict;

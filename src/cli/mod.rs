@@ -9,6 +9,7 @@
 
 mod args;
 mod db;
+mod demo;
 mod diagnose;
 mod exit;
 mod failure;
@@ -38,7 +39,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match &args.command {
         Command::Diagnose(given) => diagnose::diagnose(given),
         Command::Trace(given) => diagnose::trace(given),
-        Command::Demo(_) => Exit::Ok,
+        Command::Demo(given) => demo::demo(given),
         Command::Db(given) => db::db(given),
         Command::Schema => shell::schema(),
         Command::Completions { shell } => shell::completions(*shell),
