@@ -262,9 +262,16 @@ impl Engine {
         let left = self.plan.budget.probes.saturating_sub(self.run.probes.len() as u32) as usize;
         let mut earliest = None;
         let mut chosen = None;
+        // Whoever is wanted more and has to wait saves up: a single probe further down the list would otherwise take
+        // each token as it comes, and a pair would never find two.
+        let mut saving: Vec<Bearer> = Vec::new();
         for (place, need) in self.needs.iter().enumerate() {
             let size = need.members.len();
             if size == 0 || size > left {
+                continue;
+            }
+            let bearers = need.members.iter().map(|member| self.bearer(member.destination, need.ttl));
+            if bearers.clone().any(|bearer| saving.contains(&bearer)) {
                 continue;
             }
             let ready = self.ready(need, now);
@@ -272,6 +279,7 @@ impl Engine {
                 chosen = Some(place);
                 break;
             }
+            saving.extend(bearers);
             earliest = Some(earliest.map_or(ready, |earliest: Moment| earliest.min(ready)));
         }
         let need = chosen.map(|place| self.needs.remove(place)).ok_or(earliest)?;

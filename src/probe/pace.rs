@@ -33,6 +33,11 @@ impl Default for Pace {
     }
 }
 
+/// What the first answers beyond the burst multiply a router's rate by: two of them show that it bears the fastest.
+const FASTEST_GROWTH: f64 = 4.0;
+/// What they multiply it by where silences have been met.
+const SLOWEST_GROWTH: f64 = 1.25;
+
 /// Who answers, as far as the sender can know beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bearer {
@@ -48,6 +53,8 @@ struct Bucket {
     tokens: f64,
     filled_at: Moment,
     rate: f64,
+    /// What an answer multiplies the rate by.
+    growth: f64,
     spent: u32,
 }
 
@@ -90,6 +97,7 @@ impl Budgets {
             tokens: f64::from(pace.burst),
             filled_at: now,
             rate: f64::from(pace.cautious),
+            growth: FASTEST_GROWTH,
             spent: 0,
         };
         let bucket = self.buckets.entry(bearer).or_insert(fresh);
@@ -102,8 +110,9 @@ impl Budgets {
     /// A reference's probe, or one that a host should answer, was answered or not: the only evidence of what the bearer
     /// bears, since the target's silence may have another cause.
     ///
-    /// Only packets beyond the burst tell: within it every limiter answers. An answer doubles the rate up to the
-    /// fastest, a silence takes it back to the cautious one.
+    /// Only packets beyond the burst tell: within it every limiter answers. An answer multiplies the rate up to the
+    /// fastest; a silence takes it back to the cautious one, and from then on it grows more slowly: a limiter that was
+    /// met once is there.
     pub fn learn(&mut self, bearer: Bearer, answered: bool, now: Moment) {
         let pace = self.pace;
         let Some(bucket) = self.buckets.get_mut(&bearer) else { return };
@@ -113,11 +122,12 @@ impl Budgets {
         // What was earned at the old rate is booked before the rate changes.
         bucket.tokens = bucket.filled(now, pace);
         bucket.filled_at = now.max(bucket.filled_at);
-        bucket.rate = if answered {
-            (bucket.rate * 2.0).min(f64::from(pace.fastest))
+        if answered {
+            bucket.rate = (bucket.rate * bucket.growth).min(f64::from(pace.fastest));
         } else {
-            f64::from(pace.cautious)
-        };
+            bucket.rate = f64::from(pace.cautious);
+            bucket.growth = bucket.growth.sqrt().max(SLOWEST_GROWTH);
+        }
     }
 
     /// The rate at which `bearer` is probed beyond the burst, in packets a second.
@@ -167,12 +177,14 @@ mod tests {
         }
         assert!((budgets.rate(bearer) - 1.0).abs() < 1e-9, "a burst shows nothing");
         budgets.spend(bearer, at(1000));
-        for expected in [2.0, 4.0, 8.0, 10.0, 10.0] {
+        for expected in [4.0, 10.0, 10.0] {
             budgets.learn(bearer, true, at(1000));
             assert!((budgets.rate(bearer) - expected).abs() < 1e-9);
         }
         budgets.learn(bearer, false, at(1000));
         assert!((budgets.rate(bearer) - 1.0).abs() < 1e-9);
+        budgets.learn(bearer, true, at(1000));
+        assert!((budgets.rate(bearer) - 2.0).abs() < 1e-9, "more slowly once a silence was met");
     }
 
     #[test]

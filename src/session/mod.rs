@@ -63,7 +63,7 @@ pub fn diagnose(
 ) -> Result<Diagnosis, PlanError> {
     let engine = Engine::new(plan, started_at)?;
     let scout = Scout { reach: 3, queries: 1 };
-    let mut guide = Diagnosing { scout, atlas: Atlas::new(origins), confidence, observer };
+    let mut guide = Diagnosing { scout, looked: false, atlas: Atlas::new(origins), confidence, observer };
     let (run, fault) = drive(engine, wire, &mut guide);
     let (target, references, judgment) = conclude(&run, &mut guide.atlas, confidence);
     Ok(Diagnosis { run, target, references, verdict: judgment.verdict, fault })
@@ -106,6 +106,8 @@ pub fn conclude(run: &Run, atlas: &mut Atlas<'_>, confidence: f64) -> (Path, Vec
 
 struct Diagnosing<'a, 'o> {
     scout: Scout,
+    /// The first look is over. From then on several hops are asked at once: a probe whose fate is open holds up nothing.
+    looked: bool,
     atlas: Atlas<'a>,
     confidence: f64,
     observer: &'a mut Observer<'o>,
@@ -114,7 +116,8 @@ struct Diagnosing<'a, 'o> {
 impl Guide for Diagnosing<'_, '_> {
     fn advise(&mut self, run: &Run, now: Moment) -> Advice {
         let progress = self.scout.progress(run, now);
-        if !progress.ripe {
+        self.looked |= progress.ripe;
+        if !self.looked {
             (self.observer)(&Glimpse { run, now, verdict: None });
             return Advice { needs: progress.needs, ..Advice::default() };
         }
@@ -132,7 +135,13 @@ impl Guide for Diagnosing<'_, '_> {
             Question { run, target: &target, references: &references, confidence: self.confidence, now };
         let judgment = judge(&question);
         (self.observer)(&Glimpse { run, now, verdict: Some(&judgment.verdict) });
-        judgment.advice
+        let mut advice = judgment.advice;
+        if !progress.needs.is_empty() {
+            // The first look turned out too short: a host answered from farther away than was thought.
+            advice.needs.splice(0..0, progress.needs);
+            advice.decided = false;
+        }
+        advice
     }
 }
 
