@@ -9,7 +9,7 @@ use super::contrast::{Contrast, MOST_PAIRS};
 use super::facts::{DEAD_AFTER, Facts, asked};
 use super::observe::{FlowSet, Reach, Selector, Series, bit};
 use super::rules::{self, Draft, Ground};
-use super::{Kind, stats};
+use super::{Kind, Reason, stats};
 use crate::trace::{Advice, DestinationId, FlowId, Member, Moment, Need, Run, Stage};
 
 /// A host that is down is reported by the last router after its address resolution has failed, which takes 3 s.
@@ -18,6 +18,8 @@ const HOST_DOWN_REPORT: Duration = Duration::from_secs(4);
 const SILENT_AFTER: u32 = 3;
 /// Probes of a hop whose single answer must be seen again to be believed.
 const TRUST_AFTER: u32 = 5;
+/// Pairs asked for at a time once the paired test is satisfied and the posterior is not.
+const MORE_PAIRS: u32 = 4;
 /// Pairs at later control hops: they tell a loss in the middle from a silent host.
 const LATER_PAIRS: u32 = 3;
 
@@ -297,7 +299,7 @@ impl Wanted<'_> {
         if contrast.hops.is_empty() && !self.facts.control_lives() {
             return;
         }
-        self.decide();
+        self.decide(draft);
         if contrast.before.is_some() {
             self.close();
         }
@@ -315,7 +317,7 @@ impl Wanted<'_> {
     }
 
     /// Pairs where they decide.
-    fn decide(&mut self) {
+    fn decide(&mut self, draft: &Draft) {
         let contrast = &self.facts.contrast;
         let after = contrast.after;
         let flows = stats::flows_needed(self.facts.question.confidence).min(u32::from(self.flows()));
@@ -328,6 +330,10 @@ impl Wanted<'_> {
         if let Some(hop) = deciding {
             let open = hop.pairs.asked - hop.pairs.settled;
             let missing = rounds(self.facts.alpha, hop.pairs.reference_only, hop.pairs.target_only);
+            // The pairs tell that the target is silent there; where few hops follow, it takes more of them to tell a loss
+            // from a host that is silent by itself whatever was believed before.
+            let unsure = matches!(draft.reason, Some(Reason::PriorSensitive | Reason::Weak));
+            let missing = if contrast.before.is_some() && unsure { missing.max(MORE_PAIRS) } else { missing };
             let more = missing.max(flows.saturating_sub(hop.pairs.flows.count_ones() + open));
             let wanted = (hop.pairs.settled + more).min(MOST_PAIRS);
             self.pairs_up_to(hop.ttl, hop.pairs.asked, wanted);
