@@ -9,15 +9,13 @@ use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::output::{self, Sink};
 use super::progress::Progress;
-use super::{live, request};
+use super::live;
 use crate::path::{Origins, Overlay};
-use crate::probe::pace::Pace;
-use crate::probe::{Budget, Plan};
 use crate::report::{self, Document, Measured, Session};
 use crate::session::{self, Diagnosis};
 use crate::sim::{self, Network, Topology};
 use crate::trace::schema::Vantage;
-use crate::trace::{Destination, ReferenceKind, Role, SourcePorts, WallTime};
+use crate::trace::WallTime;
 
 /// The scenario that is shown when none is named.
 const STORY: &str = "proton";
@@ -76,7 +74,9 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let mut sink = Sink::open(&words.output)?;
     let mut network = Network::new(&topology, words.ipv6, words.seed)
         .map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))?;
-    let plan = plan(&topology, &network, words.seed)?;
+    let plan = network
+        .plan(&topology, words.seed)
+        .map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))?;
     let table = live::table(None)?;
     let origins = Overlay {
         entries: topology.prefixes(),
@@ -141,52 +141,12 @@ fn parse(name: &str, text: &str) -> Result<Topology, Failure> {
     text.parse::<Topology>().map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))
 }
 
-/// The plan that a person with this scenario's network would make.
-fn plan(topology: &Topology, network: &Network, seed: u64) -> Result<Plan, Failure> {
-    let missing = |what: &str| {
-        Failure::input(format!("the scenario has no address for {what}"), Some("see the README on scenario files".into()))
-    };
-    let (protocol, port) = topology.probe.protocol_and_port();
-    let address = |name: &str| network.address(name).ok_or_else(|| missing(name));
-    let mut destinations = Vec::new();
-    let hosts = std::iter::once((&topology.target, Role::Target)).chain(
-        topology.references.iter().map(|name| (name, Role::Reference(ReferenceKind::Given))),
-    );
-    for (name, role) in hosts {
-        destinations.push(Destination { role, host: name.clone(), address: address(name)?, protocol, port });
-    }
-    let target = destinations[0].address;
-    destinations.extend(request::variants(&topology.target, target, protocol, port));
-    Ok(Plan {
-        source: network.vantage_address(),
-        destinations,
-        // Nothing else uses the simulated host's ports.
-        source_ports: (0..16).map(|flow| SourcePorts::all(40_000 + flow)).collect(),
-        first_ttl: 1,
-        max_ttl: 30,
-        wait: std::time::Duration::from_secs(2),
-        pace: Pace::default(),
-        budget: Budget::default(),
-        seed,
-    })
-}
-
 /// Whether the conclusion is one that the scenario calls right.
 fn fits(topology: &Topology, found: &Diagnosis) -> bool {
     let verdict = &found.verdict;
-    topology.verdicts.iter().any(|expected| {
-        let asns = expected.asns.is_empty() || {
-            let mut wanted = expected.asns.clone();
-            wanted.sort_unstable();
-            wanted == verdict.asns
-        };
-        let word = |wanted: &Option<String>, got: &str| wanted.as_deref().is_none_or(|wanted| wanted == got);
-        expected.kind == verdict.kind.word()
-            && asns
-            && word(&expected.mechanism, verdict.mechanism.word())
-            && word(&expected.scope, verdict.scope.word())
-            && word(&expected.reason, verdict.reason.map_or("", |reason| reason.word()))
-    })
+    let reason = verdict.reason.map(|reason| reason.word());
+    let (kind, mechanism, scope) = (verdict.kind.word(), verdict.mechanism.word(), verdict.scope.word());
+    topology.verdicts.iter().any(|right| right.fits(kind, &verdict.asns, mechanism, scope, reason))
 }
 
 fn with_truth(document: &Document, name: &str, topology: &Topology, right: bool) -> Value {
@@ -205,4 +165,3 @@ fn with_truth(document: &Document, name: &str, topology: &Topology, right: bool)
     }
     value
 }
-

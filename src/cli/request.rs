@@ -184,7 +184,7 @@ pub fn request(words: &Probing, references: &[String], variants: bool) -> Result
         });
     }
     if variants {
-        destinations.extend(self::variants(&target.host, address, protocol, port));
+        destinations.extend(crate::probe::variants(&destinations[0]));
     }
     let interface = words.interface.clone().or_else(|| target_found.interface.clone());
     let mut pace = Pace::default();
@@ -204,22 +204,6 @@ pub fn request(words: &Probing, references: &[String], variants: bool) -> Result
         budget: Budget { probes: words.max_probes, ..Budget::default() },
         seed: words.seed.unwrap_or_else(rand::random),
     })
-}
-
-/// The target's other ports and protocols that are tried with a few probes, to tell the scope of a loss.
-pub fn variants(host: &str, address: IpAddr, protocol: Protocol, port: Option<u16>) -> Vec<Destination> {
-    let other_port = if port == Some(443) { 80 } else { 443 };
-    [(Protocol::Tcp, Some(other_port)), (Protocol::Icmp, None)]
-        .into_iter()
-        .filter(|(kind, _)| *kind != Protocol::Icmp || protocol != Protocol::Icmp)
-        .map(|(protocol, port)| Destination {
-            role: Role::Variant,
-            host: host.to_owned(),
-            address,
-            protocol,
-            port,
-        })
-        .collect()
 }
 
 /// Whether an address is one host's.

@@ -21,5 +21,5 @@ pub mod wire;
 
 pub use drive::{Guide, drive};
 pub use engine::{Engine, Input, Output};
-pub use plan::{Budget, Plan, PlanError};
+pub use plan::{Budget, Plan, PlanError, variants};
 pub use wire::{Arrival, Heard, Transmit, Wire, WireFault};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::pace::Pace;
-use crate::trace::{Destination, Role, SourcePorts};
+use crate::trace::{Destination, Protocol, Role, SourcePorts};
 
 /// How much a run may cost before it must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,4 +112,22 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// The target's other ports and protocols that are tried with a few probes, to tell the scope of a loss and, where one
+/// answers, to compare with: another TCP port, and ICMP echo.
+#[must_use]
+pub fn variants(target: &Destination) -> Vec<Destination> {
+    let other_port = if target.port == Some(443) { 80 } else { 443 };
+    [(Protocol::Tcp, Some(other_port)), (Protocol::Icmp, None)]
+        .into_iter()
+        .filter(|(protocol, _)| *protocol != Protocol::Icmp || target.protocol != Protocol::Icmp)
+        .map(|(protocol, port)| Destination {
+            role: Role::Variant,
+            host: target.host.clone(),
+            address: target.address,
+            protocol,
+            port,
+        })
+        .collect()
 }

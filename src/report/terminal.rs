@@ -46,6 +46,8 @@ impl Look {
         let options = textwrap::Options::new(self.width.max(20))
             .initial_indent(first)
             .subsequent_indent(rest)
+            // A date or a host name is not split at its hyphens.
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
             .break_words(true);
         textwrap::fill(text, options)
     }

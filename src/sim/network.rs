@@ -14,11 +14,15 @@ use super::host::HalfOpen;
 use super::topology::{Balance, Host, Place, Router, Rule, Topology};
 use crate::packet::ip::{self, Header};
 use crate::packet::{icmp, protocol, tcp, udp};
-use crate::probe::{Arrival, Heard, Transmit, Wire, WireFault};
-use crate::trace::{Losses, Moment, SendFault};
+use crate::probe::pace::Pace;
+use crate::probe::{Arrival, Budget, Heard, Plan, Transmit, Wire, WireFault, variants};
+use crate::trace::{Destination, Losses, Moment, ReferenceKind, Role, SendFault, SourcePorts};
 
 /// A packet that has crossed this many links goes nowhere: a box that resets the TTL can keep one alive forever.
 const MOST_LINKS: u16 = 300;
+/// Source ports of a plan, as many as the real wire reserves.
+const FLOWS: u16 = 16;
+const FIRST_PORT: u16 = 40_000;
 /// Cost of a link that does not say one.
 const COST: u32 = 10;
 
@@ -418,6 +422,37 @@ impl Network {
     #[must_use]
     pub fn vantage_address(&self) -> IpAddr {
         self.host_addresses[&self.vantage]
+    }
+
+    /// The plan that a person in this place would make: the target, its references, and the target's variants.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unknown`] if target or reference are no hosts.
+    pub fn plan(&self, topology: &Topology, seed: u64) -> Result<Plan, NetworkError> {
+        let (protocol, port) = topology.probe.protocol_and_port();
+        let host = |name: &String, role: Role| {
+            let address = self
+                .address(name)
+                .ok_or_else(|| NetworkError::Unknown { what: "target or references", name: name.clone() })?;
+            Ok(Destination { role, host: name.clone(), address, protocol, port })
+        };
+        let mut destinations = vec![host(&topology.target, Role::Target)?];
+        for name in &topology.references {
+            destinations.push(host(name, Role::Reference(ReferenceKind::Given))?);
+        }
+        destinations.extend(variants(&destinations[0]));
+        Ok(Plan {
+            source: self.vantage_address(),
+            destinations,
+            // Nothing else uses the simulated host's ports.
+            source_ports: (0..FLOWS).map(|flow| SourcePorts::all(FIRST_PORT + flow)).collect(),
+            first_ttl: 1,
+            max_ttl: 30,
+            wait: Duration::from_secs(2),
+            pace: Pace::default(),
+            budget: Budget::default(),
+            seed,
+        })
     }
 
     /// Presses Ctrl-C at this moment.

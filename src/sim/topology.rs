@@ -421,6 +421,21 @@ impl TryFrom<String> for Expected {
     }
 }
 
+impl Expected {
+    /// Whether a conclusion, in the words of the published document, is this one.
+    #[must_use]
+    pub fn fits(&self, kind: &str, asns: &[Asn], mechanism: &str, scope: &str, reason: Option<&str>) -> bool {
+        let word = |wanted: &Option<String>, got: Option<&str>| wanted.is_none() || wanted.as_deref() == got;
+        let mut wanted = self.asns.clone();
+        wanted.sort_unstable();
+        self.kind == kind
+            && (wanted.is_empty() || wanted == asns)
+            && word(&self.mechanism, Some(mechanism))
+            && word(&self.scope, Some(scope))
+            && word(&self.reason, reason)
+    }
+}
+
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kind)?;
