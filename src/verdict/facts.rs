@@ -116,6 +116,15 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Probes with a full TTL, their fate known, in flows of which a router as far as the last one reached was heard: the
+    /// only ones whose silence is the host's. A flow that dies before tells nothing of the host.
+    #[must_use]
+    pub fn arrivals(&self) -> u32 {
+        let flows = self.own.at(self.contrast.after).flows_answered;
+        let arriving = self.reach.flows.iter().filter(|(flow, _, _)| flows & bit(*flow) != 0);
+        arriving.map(|(_, sent, _)| sent).sum()
+    }
+
     /// The record.
     #[must_use]
     pub const fn run(&self) -> &'a Run {
@@ -241,7 +250,7 @@ fn split(
     if dead == 0 || alive == 0 {
         return None;
     }
-    let chance = chance_of_split(reach);
+    let chance = chance_of_split(reach, dead);
     let subject = Selector { destination: Run::TARGET, flows: dead };
     let mut others = controls.to_vec();
     others.push(Selector { destination: Run::TARGET, flows: alive });
@@ -250,21 +259,22 @@ fn split(
     Some(Split { dead, alive, chance, contrast })
 }
 
-/// How likely flows that are all dead or all alive would be if every probe were lost with one chance, whatever its
-/// flow. Two bounds, the better one doubled for having chosen: that some flow is wholly silent, and that every flow is
-/// all or nothing.
-fn chance_of_split(reach: &Reach) -> f64 {
-    let rate = f64::from(reach.answered()) / f64::from(reach.sent().max(1));
-    let longest =
-        reach.flows.iter().filter(|(_, _, answered)| *answered == 0).map(|(_, sent, _)| *sent).max();
-    let some_dead = reach.flows.len() as f64 * (1.0 - rate).powf(f64::from(longest.unwrap_or(0)));
-    let all_clean: f64 = reach
-        .flows
-        .iter()
-        .filter(|(_, sent, answered)| *answered == 0 || answered == sent)
-        .map(|(_, sent, _)| rate.powf(f64::from(*sent)) + (1.0 - rate).powf(f64::from(*sent)))
-        .product();
-    (2.0 * some_dead.min(all_clean)).min(1.0)
+/// How likely it would be that as many flows as these, or more, stay wholly silent if every probe were lost with one
+/// chance, whatever its flow.
+///
+/// Given how many probes were answered in all, every choice of the answered ones is then equally likely (the
+/// hypergeometric distribution, Fisher's exact test), and what that chance is need not be known. The sum over every set
+/// of flows of that size is bounded by its largest term.
+fn chance_of_split(reach: &Reach, dead: FlowSet) -> f64 {
+    let (sent, answered) = (reach.sent(), reach.answered());
+    let silent = dead.count_ones();
+    let mut sizes: Vec<u32> = reach.flows.iter().map(|(_, sent, _)| *sent).collect();
+    sizes.sort_unstable();
+    let fewest: u32 = sizes.iter().take(silent as usize).sum();
+    let flows = u32::try_from(reach.flows.len()).unwrap_or(u32::MAX);
+    let ln = super::stats::ln_choose(flows, silent) + super::stats::ln_choose(sent - fewest, answered)
+        - super::stats::ln_choose(sent, answered);
+    ln.exp().min(1.0)
 }
 
 /// Probes of this stage to a destination at a TTL, their fate known or not.

@@ -388,6 +388,18 @@ impl Wanted<'_> {
         let after = self.facts.contrast.after;
         self.pairs_at(after, 3);
         self.reach_up_to(4);
+        // The host is asked in flows that come as far as its last router: others may die on a branch before.
+        let flows = self.facts.own.at(after).flows_answered;
+        let asked = |flow: FlowId| {
+            let reach = self.run().probes_to(Run::TARGET).filter(|probe| probe.stage == Stage::Reach);
+            reach.filter(|probe| probe.flow == flow).count() as u32
+        };
+        let arriving: Vec<FlowId> =
+            (0..self.flows()).map(FlowId).filter(|flow| flows & bit(*flow) != 0).take(2).collect();
+        let total: u32 = arriving.iter().map(|flow| asked(*flow)).sum();
+        for flow in arriving.iter().cycle().take(rules::ARRIVALS.saturating_sub(total) as usize).copied().collect::<Vec<_>>() {
+            self.push(&[(Run::TARGET, flow)], None, Stage::Reach);
+        }
         // Hops between the last visible router and the host may only have missed one probe.
         if let Some(end) = self.facts.distance {
             for ttl in after + 1..end {

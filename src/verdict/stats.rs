@@ -102,6 +102,16 @@ fn ln_lost(tally: Tally) -> f64 {
     counts(tally).map_or(0.0, |(hit, miss)| hit * EPSILON.ln() + miss * (1.0 - EPSILON).ln())
 }
 
+/// Logarithm of the number of ways to choose `chosen` of `all`; negative infinity where there is none.
+#[must_use]
+pub fn ln_choose(all: u32, chosen: u32) -> f64 {
+    if chosen > all { f64::NEG_INFINITY } else { ln_binomial(f64::from(all), f64::from(chosen)) }
+}
+
+fn ln_binomial(n: f64, k: f64) -> f64 {
+    lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0)
+}
+
 fn ln_beta(a: f64, b: f64) -> f64 {
     lgamma(a) + lgamma(b) - lgamma(a + b)
 }
@@ -137,7 +147,7 @@ fn below(hits: u32, trials: u32, share: f64) -> f64 {
     (0..=hits.min(trials))
         .map(|k| {
             let k = f64::from(k);
-            let choose = lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0);
+            let choose = ln_binomial(n, k);
             let one = if k == 0.0 { 0.0 } else { k * share.ln() };
             let other = if k == n { 0.0 } else { (n - k) * (1.0 - share).ln() };
             (choose + one + other).exp()

@@ -10,7 +10,7 @@ use lasthop::path::Overlay;
 use lasthop::probe::Plan;
 use lasthop::session::{self, Diagnosis};
 use lasthop::sim::{Network, Route, Topology, scenarios};
-use lasthop::trace::{End, Moment, ReplyKind, Role, Run, Stage, WallTime};
+use lasthop::trace::{End, Moment, ReplyKind, Run, Stage, WallTime};
 use lasthop::verdict::Kind;
 
 fn topology(name: &str) -> Topology {
@@ -105,7 +105,9 @@ fn bad_weather_never_names_another_network() {
             );
             if accuses {
                 assert!(
-                    verdict.asns.iter().any(|asn| guilty.contains(asn)),
+                    // A share of flows may be known to be lost, and not where.
+                    verdict.asns.iter().any(|asn| guilty.contains(asn))
+                        || (verdict.kind == Kind::Partial && verdict.asns.is_empty()),
                     "{name} seed {seed}: {} {:?}",
                     verdict.kind.word(),
                     verdict.asns
