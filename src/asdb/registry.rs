@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
+#[cfg(test)]
 use super::ixp::find;
 use super::origin::{Asns, Kind, Origin, Source};
 use super::range::{Announced, Key, Range, Segment, flatten};
@@ -67,6 +68,7 @@ impl Registry {
     }
 
     /// The row that covers `address`.
+    #[cfg(test)]
     pub(crate) fn row<K: Key>(&self, segments: &[Segment<K>], address: K) -> Option<Special> {
         self.rows.get(find(segments, address)? as usize).map(|(_, row)| *row)
     }

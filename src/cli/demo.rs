@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::args::{self, Format};
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
+use super::live;
 use super::output::{self, Sink};
 use super::progress::Progress;
-use super::live;
 use crate::path::{Origins, Overlay};
 use crate::report::{self, Document, Measured, Session};
 use crate::session::{self, Diagnosis};
 use crate::sim::{self, Network, Topology};
-use crate::trace::schema::Vantage;
 use crate::trace::WallTime;
+use crate::trace::schema::Vantage;
 
 /// The scenario that is shown when none is named.
 const STORY: &str = "proton";
@@ -107,7 +107,9 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let document = report::document(&known, measured, None);
     let look = sink.look;
     match sink.format {
-        Format::Json => sink.write(|out| report::json(out, &with_truth(&document, name, &topology, right)))?,
+        Format::Json => {
+            sink.write(|out| report::json(out, &with_truth(&document, name, &topology, right)))?
+        }
         Format::Text => sink.write(|out| {
             report::story(out, &topology.title, &topology.story, look)?;
             report::run(out, &document, look)?;

@@ -163,15 +163,7 @@ impl Network {
             .collect();
         let extension = (!labels.is_empty()).then(|| build::extension(&labels, &[]));
         let error = build::icmp_error(
-            &Ip {
-                source,
-                destination: about.source,
-                ttl,
-                tos: 0xc0,
-                id: 0,
-                label: 0,
-                dont_fragment: false,
-            },
+            &Ip { source, destination: about.source, ttl, tos: 0xc0, id: 0, label: 0, dont_fragment: false },
             icmp_type,
             code,
             0,
@@ -200,7 +192,13 @@ impl Network {
         true
     }
 
-    fn speaks_as(&mut self, node: usize, link: Option<usize>, router: &Router, about: &Header) -> Option<IpAddr> {
+    fn speaks_as(
+        &mut self,
+        node: usize,
+        link: Option<usize>,
+        router: &Router,
+        about: &Header,
+    ) -> Option<IpAddr> {
         if let Some(other) = &router.answers_from {
             return self.place(other).ok().map(|place| place.ip());
         }

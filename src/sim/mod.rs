@@ -22,8 +22,8 @@ mod topology;
 
 pub use network::{Network, NetworkError};
 pub use topology::{
-    Action, AddressSpace, Balance, Chain, Expected, Host, Link, Place, Probed, ProtocolWord, RejectCode, ReplyFrom,
-    Route, Router, Rule, Topology, TopologyError, Vantage,
+    Action, AddressSpace, Balance, Chain, Expected, Host, Link, Place, Probed, ProtocolWord, RejectCode,
+    ReplyFrom, Route, Router, Rule, Topology, TopologyError, Vantage,
 };
 
 /// The scenarios that are built in, by name: what `lasthop demo --list` shows, in this order.

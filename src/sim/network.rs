@@ -247,8 +247,11 @@ impl Network {
             let node = network.node("a [[route]]", &route.at)?;
             let via = network.node("a [[route]]", &route.via)?;
             let to = network.place(&route.to)?;
-            let link =
-                network.nodes[node].links.iter().copied().find(|link| network.links[*link].other(node) == via);
+            let link = network.nodes[node]
+                .links
+                .iter()
+                .copied()
+                .find(|link| network.links[*link].other(node) == via);
             let link =
                 link.ok_or_else(|| NetworkError::NoLink { at: route.at.clone(), via: route.via.clone() })?;
             let from = Moment::START + seconds("from_s", &route.at, route.from_s)?;
@@ -271,7 +274,6 @@ impl Network {
             return Err(NetworkError::Twice(name.to_owned()));
         }
         self.nodes.push(Node {
-
             kind,
             links: Vec::new(),
             buckets: HashMap::new(),
@@ -282,10 +284,7 @@ impl Network {
     }
 
     fn node(&self, what: &'static str, name: &str) -> Result<usize, NetworkError> {
-        self.by_name
-            .get(name)
-            .copied()
-            .ok_or_else(|| NetworkError::Unknown { what, name: name.to_owned() })
+        self.by_name.get(name).copied().ok_or_else(|| NetworkError::Unknown { what, name: name.to_owned() })
     }
 
     fn connect(&mut self, topology: &Topology) -> Result<(), NetworkError> {
@@ -311,14 +310,12 @@ impl Network {
                 None => space_of(first),
             };
             let name = link.space.as_ref().unwrap_or(first);
-            let space =
-                space.ok_or_else(|| NetworkError::Unknown { what: "a link", name: name.clone() })?;
+            let space = space.ok_or_else(|| NetworkError::Unknown { what: "a link", name: name.clone() })?;
             // Four addresses a link, as if each were a /30: the two in the middle are used.
             let counter = counters.entry(&space.name).or_insert(0);
             let base = *counter * 4;
             *counter += 1;
-            let address =
-                |index| space.address(self.v6, index).ok_or_else(|| self.no_address(&space.name));
+            let address = |index| space.address(self.v6, index).ok_or_else(|| self.no_address(&space.name));
             let addresses = [address(base + 1)?, address(base + 2)?];
             let ends = [self.node("a link", first)?, self.node("a link", second)?];
             share("loss", first, Some(link.loss))?;
@@ -480,7 +477,13 @@ impl Network {
     }
 
     /// The first rule that fits.
-    pub(super) fn filter(&mut self, node: usize, place: Place, header: &Header, payload: &[u8]) -> Option<Rule> {
+    pub(super) fn filter(
+        &mut self,
+        node: usize,
+        place: Place,
+        header: &Header,
+        payload: &[u8],
+    ) -> Option<Rule> {
         let now = self.now;
         let mut fitting = None;
         for filter in self.filters.iter().filter(|one| one.node == node && one.rule.place == place) {
@@ -587,7 +590,10 @@ impl Network {
         }
         let extra = if jitter.is_zero() { Duration::ZERO } else { jitter.mul_f64(self.chance()) };
         let next = self.links[link].other(node);
-        self.schedule(latency + extra, Event::Arrive { node: next, link: Some(link), packet, walked: walked + 1 });
+        self.schedule(
+            latency + extra,
+            Event::Arrive { node: next, link: Some(link), packet, walked: walked + 1 },
+        );
     }
 
     /// Sends a packet that a node made itself.
@@ -620,7 +626,8 @@ impl Network {
 
 impl Filter {
     fn fits(&self, header: &Header, payload: &[u8]) -> bool {
-        let inside = |prefix: &Option<IpNetwork>, address| prefix.is_none_or(|prefix| prefix.contains(address));
+        let inside =
+            |prefix: &Option<IpNetwork>, address| prefix.is_none_or(|prefix| prefix.contains(address));
         if !inside(&self.to, header.destination) || !inside(&self.from, header.source) {
             return false;
         }

@@ -397,7 +397,13 @@ impl Wanted<'_> {
         let arriving: Vec<FlowId> =
             (0..self.flows()).map(FlowId).filter(|flow| flows & bit(*flow) != 0).take(2).collect();
         let total: u32 = arriving.iter().map(|flow| asked(*flow)).sum();
-        for flow in arriving.iter().cycle().take(rules::ARRIVALS.saturating_sub(total) as usize).copied().collect::<Vec<_>>() {
+        for flow in arriving
+            .iter()
+            .cycle()
+            .take(rules::ARRIVALS.saturating_sub(total) as usize)
+            .copied()
+            .collect::<Vec<_>>()
+        {
             self.push(&[(Run::TARGET, flow)], None, Stage::Reach);
         }
         // Hops between the last visible router and the host may only have missed one probe.

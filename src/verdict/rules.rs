@@ -540,7 +540,9 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
         return Some(Draft { kind: Kind::Local, ..draft });
     }
     if !candidates.asns.is_disjoint(&facts.owners.destination) {
-        draft.asns.clone_from(&facts.owners.destination);
+        // The set stays whole: at its edge the last router may still be the neighbour's. The words name only the
+        // destination's network.
+        draft.asns = candidates.asns.union(&facts.owners.destination).copied().collect();
         return Some(Draft { kind: Kind::DestinationNetwork, ..draft });
     }
     if candidates.asns.is_empty() {

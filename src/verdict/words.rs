@@ -1,6 +1,6 @@
 //! The sentences. They say what was observed, never who ordered it, and they are the same words in every report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::Facts;
 use super::rules::{Draft, Ground, Place};
@@ -44,7 +44,11 @@ impl Words<'_> {
     }
 
     fn list(&self, last: &str) -> String {
-        let names: Vec<String> = self.draft.asns.iter().map(|asn| self.named(*asn)).collect();
+        self.list_of(&self.draft.asns, last)
+    }
+
+    fn list_of(&self, asns: &BTreeSet<Asn>, last: &str) -> String {
+        let names: Vec<String> = asns.iter().map(|asn| self.named(*asn)).collect();
         match names.as_slice() {
             [] => "networks that the table does not name".into(),
             [one] => one.clone(),
@@ -115,8 +119,8 @@ impl Words<'_> {
                 self.list("or")
             ),
             Kind::DestinationNetwork => format!(
-                "Packets to {target} arrive at the destination's own network, {}, and are lost in it or at its edge, {}.",
-                self.list("and"),
+                "Packets to {target} are lost in the destination's own network, {}, or at its edge, {}.",
+                self.list_of(&self.facts.owners.destination, "and"),
                 self.interval()
             ),
             Kind::HostOrReturnPath => self.host(&target),

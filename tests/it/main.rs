@@ -3,3 +3,4 @@
 mod net;
 mod packet;
 mod sim;
+mod tidy;

@@ -9,7 +9,7 @@ use lasthop::number::Asn;
 use lasthop::path::Overlay;
 use lasthop::probe::Plan;
 use lasthop::session::{self, Diagnosis};
-use lasthop::sim::{Network, Route, Topology, scenarios};
+use lasthop::sim::{Link, Network, Place, Route, Topology, scenarios};
 use lasthop::trace::{End, Moment, ReplyKind, Run, Stage, WallTime};
 use lasthop::verdict::Kind;
 
@@ -26,7 +26,12 @@ fn origins(topology: &Topology) -> Overlay<'static> {
     }
 }
 
-fn measure(topology: &Topology, v6: bool, seed: u64, change: impl FnOnce(&mut Plan, &mut Network)) -> Diagnosis {
+fn measure(
+    topology: &Topology,
+    v6: bool,
+    seed: u64,
+    change: impl FnOnce(&mut Plan, &mut Network),
+) -> Diagnosis {
     let mut network = Network::new(topology, v6, seed).unwrap();
     let mut plan = network.plan(topology, seed).unwrap();
     change(&mut plan, &mut network);
@@ -137,7 +142,12 @@ fn probing_is_polite() {
         let mut all: Vec<Moment> = run.probes.iter().filter_map(|probe| probe.sent_at).collect();
         all.sort();
         for pair in all.windows(2) {
-            assert!(pair[1].since(pair[0]) >= Duration::from_millis(20), "{name}: {} and {}", pair[0], pair[1]);
+            assert!(
+                pair[1].since(pair[0]) >= Duration::from_millis(20),
+                "{name}: {} and {}",
+                pair[0],
+                pair[1]
+            );
         }
         let mut by_hop: HashMap<u8, Vec<Moment>> = HashMap::new();
         for probe in run.probes.iter().filter(|probe| probe.stage != Stage::Reach) {
@@ -147,7 +157,11 @@ fn probing_is_polite() {
             for (start, first) in sent.iter().enumerate() {
                 for (count, last) in sent[start..].iter().enumerate() {
                     let most = 6.0 + 10.0 * last.since(*first).as_secs_f64() + 1e-6;
-                    assert!(((count + 1) as f64) <= most + 1.0, "{name}: {} probes of hop {ttl} in a row", count + 1);
+                    assert!(
+                        ((count + 1) as f64) <= most + 1.0,
+                        "{name}: {} probes of hop {ttl} in a row",
+                        count + 1
+                    );
                 }
             }
         }
@@ -300,4 +314,86 @@ fn a_scenario_that_is_wrong_is_named_by_line_and_word() {
     assert!(error.to_string().contains("'nowhere'"), "{error}");
     let own: IpAddr = Network::new(&topology("proton"), true, 1).unwrap().vantage_address();
     assert!(own.is_ipv6());
+}
+
+/// The network a router belongs to.
+fn owner(topology: &Topology, router: &str) -> Option<Asn> {
+    let space = topology.networks.iter().find(|space| space.routers.iter().any(|one| one == router))?;
+    space.asn.map(Asn)
+}
+
+/// Every router of the way, before and after its TTL check, with the links numbered from either side, some routers
+/// silent: whoever drops is in the named set, or nobody is named.
+#[test]
+fn wherever_packets_are_dropped_the_named_set_holds_the_culprit() {
+    let clean = topology("proton");
+    let routers: Vec<String> = clean.networks.iter().flat_map(|space| space.routers.clone()).collect();
+    let borders = [
+        ("isp2", "mgts1", "mgts"),
+        ("mgts1", "mts1", "mts"),
+        ("mts4", "llnw1", "limelight"),
+        ("llnw2", "edge", "proton"),
+    ];
+    let mut wrong = Vec::new();
+    let (mut named, mut runs) = (0, 0);
+    for (place_of, culprit) in routers.iter().enumerate() {
+        for before_ttl in [false, true] {
+            for variant in 0..4u64 {
+                let mut topology = clean.clone();
+                topology.rules[0].at.clone_from(culprit);
+                topology.rules[0].place = if before_ttl { Place::Ingress } else { Place::Forward };
+                if variant % 2 == 1 {
+                    // The same borders numbered from the far side.
+                    for chain in std::mem::take(&mut topology.chains) {
+                        for pair in chain.nodes.windows(2) {
+                            let far = borders.iter().find(|(a, b, _)| *a == pair[0] && *b == pair[1]);
+                            topology.links.push(Link {
+                                between: [pair[0].clone(), pair[1].clone()],
+                                ms: chain.ms,
+                                jitter_ms: 0.0,
+                                loss: 0.0,
+                                space: far.map(|(_, _, space)| (*space).to_owned()),
+                                cost: None,
+                                cost_back: None,
+                            });
+                        }
+                    }
+                    for link in &mut topology.links {
+                        if link.between == ["mts4".to_owned(), "llnw1".to_owned()] {
+                            link.space = Some("limelight".to_owned());
+                        }
+                    }
+                }
+                if variant >= 2 {
+                    let silent = &routers[(place_of + 1) % routers.len()];
+                    topology.routers.entry(silent.clone()).or_default().silent = true;
+                }
+                let found = plain(&topology, false, variant + 11);
+                let verdict = &found.verdict;
+                runs += 1;
+                let Some(asn) = owner(&topology, culprit) else {
+                    // The own access line is nobody's.
+                    if !verdict.asns.is_empty() && verdict.kind != Kind::LostInAsRange {
+                        wrong.push(format!("{culprit}: {} {:?}", verdict.kind.word(), verdict.asns));
+                    }
+                    continue;
+                };
+                // A range accuses nobody: an AS whose only router shows a neighbour's address cannot be seen at all.
+                if !verdict.asns.is_empty() && verdict.kind != Kind::LostInAsRange {
+                    named += 1;
+                    if !verdict.asns.contains(&asn) {
+                        wrong.push(format!(
+                            "{culprit} before_ttl={before_ttl} variant {variant}: {} {:?} k={:?} m={:?}",
+                            verdict.kind.word(),
+                            verdict.asns,
+                            verdict.after_ttl,
+                            verdict.before_ttl
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {runs}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(named * 2 > runs, "only {named} of {runs} name anybody");
 }

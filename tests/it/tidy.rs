@@ -65,7 +65,8 @@ fn named(line: &str) -> Vec<String> {
         // `use crate::{a::…, b::…}` names several.
         let inner = rest.strip_prefix('{').map(|list| list.trim_end_matches(['}', ';']));
         for part in inner.map_or(vec![rest], |list| list.split(',').collect()) {
-            let name: String = part.trim().chars().take_while(|one| one.is_alphanumeric() || *one == '_').collect();
+            let name: String =
+                part.trim().chars().take_while(|one| one.is_alphanumeric() || *one == '_').collect();
             if MAY_USE.iter().any(|(room, _)| *room == name) || name == "cli" {
                 found.push(name);
             }
@@ -116,14 +117,16 @@ fn one_place_asks_the_time_and_none_exits() {
     let mut faults = Vec::new();
     for (room, file, number, line) in lines() {
         let code = line.split("//").next().unwrap_or("");
-        let clock = ["Instant::now", "SystemTime::now", "Timestamp::now"].iter().any(|word| code.contains(word));
+        let clock =
+            ["Instant::now", "SystemTime::now", "Timestamp::now"].iter().any(|word| code.contains(word));
         if clock && !(room == "net" && file.ends_with("clock.rs")) {
             faults.push(format!("{}:{number}: asks the time", file.display()));
         }
         if code.contains("process::exit") {
             faults.push(format!("{}:{number}: exits", file.display()));
         }
-        let prints = ["println!", "eprintln!", "print!(", "eprint!(", "dbg!"].iter().any(|word| code.contains(word));
+        let prints =
+            ["println!", "eprintln!", "print!(", "eprint!(", "dbg!"].iter().any(|word| code.contains(word));
         if prints && room != "cli" && !file.to_string_lossy().contains("tests") {
             faults.push(format!("{}:{number}: prints", file.display()));
         }
