@@ -240,10 +240,11 @@ fn count_networks(bytes: &[u8], nodes: u32, record_size: u16, path: &Path) -> Re
         for child in [record(node, false), record(node, true)] {
             if child > nodes {
                 networks += 1;
-            } else if child < nodes && child != root_of_four {
-                if child == 0 || std::mem::replace(&mut has_parent[child as usize], true) {
-                    return Err(Error::MmdbTree { path: path.to_path_buf(), node: child.into() });
-                }
+            } else if child < nodes
+                && child != root_of_four
+                && (child == 0 || std::mem::replace(&mut has_parent[child as usize], true))
+            {
+                return Err(Error::MmdbTree { path: path.to_path_buf(), node: child.into() });
             }
         }
     }
