@@ -4,3 +4,4 @@ mod net;
 mod packet;
 mod sim;
 mod tidy;
+mod world;

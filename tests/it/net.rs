@@ -191,7 +191,7 @@ impl Drop for World {
     }
 }
 
-fn missing_right() -> Option<String> {
+pub(super) fn missing_right() -> Option<String> {
     let held = caps::read(None, caps::CapSet::Effective).unwrap_or_default();
     for needed in
         [caps::Capability::CAP_SYS_ADMIN, caps::Capability::CAP_NET_ADMIN, caps::Capability::CAP_NET_RAW]
@@ -206,18 +206,18 @@ fn missing_right() -> Option<String> {
     }
 }
 
-fn skip<T>(test: &str, reason: &str) -> Option<T> {
+pub(super) fn skip<T>(test: &str, reason: &str) -> Option<T> {
     assert!(std::env::var_os("LASTHOP_REQUIRE_NET").is_none(), "{test} must not skip: {reason}");
     say_skipped(test, reason);
     None
 }
 
 /// Past the harness, which shows only what failing tests print.
-fn say_skipped(test: &str, reason: &str) {
+pub(super) fn say_skipped(test: &str, reason: &str) {
     let _ = writeln!(std::io::stderr(), "skipped {test}: {reason}");
 }
 
-fn run(program: &str, arguments: &[&str]) -> Output {
+pub(super) fn run(program: &str, arguments: &[&str]) -> Output {
     let output = Command::new(program).args(arguments).output().unwrap();
     assert!(
         output.status.success(),
@@ -228,11 +228,11 @@ fn run(program: &str, arguments: &[&str]) -> Output {
     output
 }
 
-fn sysctl(name: &str, value: &str) {
+pub(super) fn sysctl(name: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/{name}"), value).unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
-fn inside<T: Send>(space: &str, work: impl FnOnce() -> T + Send) -> T {
+pub(super) fn inside<T: Send>(space: &str, work: impl FnOnce() -> T + Send) -> T {
     let entered = || {
         let namespace = File::open(format!("/run/netns/{space}")).unwrap();
         setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();

@@ -1,0 +1,424 @@
+//! The program as root on kernel routers: the story from the wire, and what else stops packets.
+//!
+//! ```text
+//!   you ─ gw ─ a1 ─ a2 ─ b1 ─ c1 ─ c2 ─ c3 ─ c4 ─ d1 ─ e1 ─ e2 ─┬─ target      hops 1 to 11, hosts at 12
+//!        home  204671    57681  8359                22822 19905  └─ neighbour
+//! ```
+//!
+//! Each case has a world of its own: namespaces made for it, no route out, deleted after it. A link is numbered from the
+//! space of its near end, so that the first router of a network shows its neighbour's address, as half of them do.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::net::{inside, missing_right, run, skip, sysctl};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lasthop");
+
+/// Routers in order, with the space their far link is numbered from.
+const ROUTERS: [(&str, usize); 11] = [
+    ("gw", 1),
+    ("a1", 1),
+    ("a2", 1),
+    ("b1", 2),
+    ("c1", 3),
+    ("c2", 3),
+    ("c3", 3),
+    ("c4", 3),
+    ("d1", 4),
+    ("e1", 5),
+    ("e2", 5),
+];
+/// IPv4 (three bytes), IPv6 prefix, AS and name of each space; the first is the home's.
+const SPACES: [(&str, &str, u32, &str); 6] = [
+    ("192.168.1", "fd00:1:", 0, "home"),
+    ("178.248.232", "2001:678:5e0:", 204_671, "Habr Europe OU"),
+    ("37.188.64", "2a00:1d58:1:", 57_681, "MGTS"),
+    ("212.188.0", "2a02:28:1:", 8359, "MTS PJSC"),
+    ("68.142.64", "2607:f4e8:1:", 22_822, "Limelight Networks"),
+    ("185.70.40", "2001:c20:18:", 19_905, "Neustar Security Services"),
+];
+
+/// A family's addresses of the hosts.
+#[derive(Clone, Copy)]
+struct Names {
+    /// As nft writes it.
+    nft: &'static str,
+    target: &'static str,
+    neighbour: &'static str,
+    v6: bool,
+}
+
+const FOUR: Names = Names { nft: "ip", target: "185.70.40.101", neighbour: "185.70.40.103", v6: false };
+const SIX: Names = Names { nft: "ip6", target: "2001:c20:18::101", neighbour: "2001:c20:18::103", v6: true };
+
+struct World {
+    stem: String,
+    rooms: Vec<String>,
+    _listeners: Vec<TcpListener>,
+    table: tempfile::NamedTempFile,
+}
+
+impl World {
+    fn build(test: &str) -> Option<Self> {
+        if let Some(reason) = missing_right() {
+            return skip(test, &reason);
+        }
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let stem = format!("lw{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut rooms: Vec<String> = vec!["you".to_owned()];
+        rooms.extend(ROUTERS.iter().map(|(name, _)| (*name).to_owned()));
+        // The second branch of the balanced case; unused in the others.
+        rooms.extend(["c2b", "target", "neighbour"].map(str::to_owned));
+        let mut world = Self { stem, rooms, _listeners: Vec::new(), table: table() };
+        for room in &world.rooms {
+            run("ip", &["netns", "add", &world.space(room)]);
+            let forwards = if ["you", "target", "neighbour"].contains(&room.as_str()) { "0" } else { "1" };
+            inside(&world.space(room), || {
+                sysctl("ipv6/conf/default/accept_dad", "0");
+                sysctl("ipv6/conf/all/accept_dad", "0");
+                sysctl("ipv4/icmp_ratelimit", "0");
+                sysctl("ipv4/icmp_msgs_per_sec", "1000000");
+                sysctl("ipv4/icmp_msgs_burst", "1000000");
+                sysctl("ipv6/icmp/ratelimit", "0");
+                sysctl("ipv4/ip_forward", forwards);
+                sysctl("ipv6/conf/all/forwarding", forwards);
+                sysctl("ipv4/conf/all/rp_filter", "0");
+                sysctl("ipv4/conf/default/rp_filter", "0");
+            });
+        }
+        let mut chain = vec![("you", 0)];
+        chain.extend(ROUTERS);
+        for (number, pair) in chain.windows(2).enumerate() {
+            world.link(pair[0].0, pair[1].0, pair[0].1, number as u32 + 1);
+        }
+        world.host("target", FOUR.target, SIX.target, 50);
+        world.host("neighbour", FOUR.neighbour, SIX.neighbour, 51);
+        for (place, (name, _)) in chain.iter().enumerate() {
+            let mut lines = String::new();
+            // To the right by default; to the left for the home, and for what translates its addresses.
+            if let Some((right, space)) = chain.get(place + 1).map(|(right, _)| (right, chain[place].1)) {
+                let _ = right;
+                let (four, six) = address(space, place as u32 + 1, 2);
+                let _ = writeln!(lines, "route add default via {four}\n-6 route add default via {six}");
+            }
+            if place > 1 {
+                let (four, six) = address(chain[place - 1].1, place as u32, 1);
+                for prefix in ["192.168.1.0/24", "178.248.232.8/30"] {
+                    let _ = writeln!(lines, "route replace {prefix} via {four}");
+                }
+                for prefix in ["fd00:1:1::/64", "2001:678:5e0:2::/64"] {
+                    let _ = writeln!(lines, "-6 route replace {prefix} via {six}");
+                }
+            }
+            if !lines.is_empty() {
+                world.batch(name, &lines, true);
+            }
+        }
+        for host in ["target", "neighbour"] {
+            let listeners =
+                inside(&world.space(host), || [25, 443].map(|port| TcpListener::bind(("::", port)).unwrap()));
+            world._listeners.extend(listeners);
+        }
+        Some(world)
+    }
+
+    fn space(&self, room: &str) -> String {
+        format!("{}-{room}", self.stem)
+    }
+
+    /// Lines of `ip` in a room; those that may fail (a route that is there already) do so in silence.
+    fn batch(&self, room: &str, lines: &str, forgiving: bool) {
+        let space = self.space(room);
+        for line in lines.lines() {
+            let mut arguments = vec!["-n", &space];
+            arguments.extend(line.split_whitespace());
+            if forgiving {
+                let _ = Command::new("ip").args(&arguments).stderr(Stdio::null()).status();
+            } else {
+                run("ip", &arguments);
+            }
+        }
+    }
+
+    fn link(&self, from: &str, to: &str, space: usize, number: u32) {
+        let far = self.space(to);
+        self.batch(
+            from,
+            &format!("link add {to} index {number}00 type veth peer name {from} netns {far}"),
+            false,
+        );
+        for (room, device, end) in [(from, to, 1), (to, from, 2)] {
+            let (four, six) = address(space, number, end);
+            self.batch(
+                room,
+                &format!(
+                    "addr add {four}/30 dev {device}\n-6 addr add {six}/64 dev {device} nodad\nlink set {device} up"
+                ),
+                false,
+            );
+        }
+    }
+
+    fn host(&self, name: &str, four: &str, six: &str, number: u32) {
+        let far = self.space(name);
+        self.batch(
+            "e2",
+            &format!("link add {name} index {number}00 type veth peer name out netns {far}"),
+            false,
+        );
+        self.batch(
+            "e2",
+            &format!(
+                "addr add 185.70.40.254/32 dev {name}\n-6 addr add fe80::1/64 dev {name} nodad\nlink set {name} up\n\
+                 route add {four}/32 dev {name}\n-6 route add {six}/128 dev {name}"
+            ),
+            false,
+        );
+        self.batch(
+            name,
+            &format!(
+                "link set lo up\naddr add {four}/32 dev out\n-6 addr add {six}/128 dev out nodad\nlink set out up\n\
+                 route add 185.70.40.254/32 dev out\nroute add default via 185.70.40.254\n\
+                 -6 route add default via fe80::1 dev out"
+            ),
+            false,
+        );
+    }
+
+    /// One nft chain with these rules; `DST`, `SRC` and `ICMP` stand for the family's words.
+    fn nft(&self, room: &str, names: Names, hook: &str, rules: &str) {
+        let rules = rules
+            .replace("DST", &format!("{} daddr {}", names.nft, names.target))
+            .replace("SRC", &format!("{} saddr {}", names.nft, names.target))
+            .replace("ICMP", if names.v6 { "icmpv6" } else { "icmp" });
+        let kind = if hook.starts_with("postrouting priority 100") { "nat" } else { "filter" };
+        let text =
+            format!("table inet t {{\nchain c{} {{\ntype {kind} hook {hook};\n{rules}\n}}\n}}\n", hook.len());
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &self.space(room), "nft", "-f", "-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "nft refused {text}");
+    }
+
+    fn lasthop(&self, words: &[&str]) -> Output {
+        let table = self.table.path().to_str().unwrap();
+        Command::new("ip")
+            .args(["netns", "exec", &self.space("you"), PROGRAM])
+            .args(words)
+            .args(["--db", table])
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for room in &self.rooms {
+            let _ =
+                Command::new("ip").args(["netns", "del", &self.space(room)]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// Addresses of one end (1 near, 2 far) of a link. Links of a space are four addresses apart.
+fn address(space: usize, number: u32, end: u32) -> (String, String) {
+    let (four, six, _, _) = SPACES[space];
+    (format!("{four}.{}", number * 4 + end), format!("{six}{number}::{end}"))
+}
+
+/// The table of this small Internet, as iptoasn files are written.
+fn table() -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".tsv").tempfile().unwrap();
+    for (four, six, asn, name) in SPACES.into_iter().filter(|(_, _, asn, _)| *asn != 0) {
+        writeln!(file, "{four}.0\t{four}.255\t{asn}\tXX\t{name}").unwrap();
+        writeln!(file, "{six}:\t{six}ffff:ffff:ffff:ffff:ffff\t{asn}\tXX\t{name}").unwrap();
+    }
+    file
+}
+
+/// What may be concluded: kind, AS set (empty for any), and the reason of `inconclusive`.
+type Right = (&'static str, &'static [u32], &'static str);
+
+/// The mail story's verdict, wherever in AS8359 the fault is.
+const INSIDE: Right = ("lost_inside_as", &[8359], "");
+const BORDER: Right = ("lost_at_as_border", &[8359, 22_822], "");
+const SILENT_HOST: Right = ("host_or_return_path", &[], "");
+
+fn judge(test: &str, names: Names, port: &str, prepare: impl FnOnce(&World), right: &[Right]) {
+    let Some(world) = World::build(test) else { return };
+    prepare(&world);
+    let began = Instant::now();
+    let output =
+        world.lasthop(&["diagnose", names.target, port, "-r", names.neighbour, "--json", "--seed", "1"]);
+    let took = began.elapsed();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{test}: {error}: {} {said}", String::from_utf8_lossy(&output.stdout))
+    });
+    let verdict = &document["verdict"];
+    let kind = verdict["kind"].as_str().unwrap_or("none");
+    let asns: Vec<u32> = verdict["asns"].as_array().map_or(Vec::new(), |list| {
+        list.iter().filter_map(|asn| asn.as_u64().map(|asn| asn as u32)).collect()
+    });
+    let reason = verdict["reason"].as_str().unwrap_or("");
+    let probes = &document["measurement"]["probes"];
+    let _ = writeln!(
+        std::io::stderr(),
+        "{test} v6={}: {kind} {asns:?} {} {} {reason} in {:.1} s, {probes} probes",
+        names.v6,
+        verdict["mechanism"],
+        verdict["scope"],
+        took.as_secs_f64()
+    );
+    let fits = right.iter().any(|(wanted, set, why)| {
+        *wanted == kind && (set.is_empty() || *set == asns) && (why.is_empty() || *why == reason)
+    });
+    assert!(fits, "{test} v6={}: {verdict:#} {said}", names.v6);
+    let status = match kind {
+        "reachable" => 0,
+        "inconclusive" => 12,
+        "lost_in_as_range" | "destination_network" | "host_or_return_path" | "intercepted" | "local" => 11,
+        _ => 10,
+    };
+    assert_eq!(output.status.code(), Some(status), "{test}");
+}
+
+macro_rules! cases {
+    ($($name:ident($port:literal) $prepare:expr => $right:expr;)*) => {$(
+        mod $name {
+            use super::*;
+            #[test]
+            fn four() {
+                judge(stringify!($name), FOUR, $port, |world| ($prepare)(world, FOUR), &$right);
+            }
+            #[test]
+            fn six() {
+                judge(stringify!($name), SIX, $port, |world| ($prepare)(world, SIX), &$right);
+            }
+        }
+    )*};
+}
+
+const FORWARD: &str = "forward priority 0";
+const RAW: &str = "prerouting priority -300";
+
+fn route(world: &World, names: Names, room: &str, what: &str) {
+    let (family, length) = if names.v6 { ("-6 ", 128) } else { ("", 32) };
+    let line = match what.strip_prefix("via ") {
+        Some(via) => format!("{family}route add {}/{length} via {via}", names.target),
+        None => format!("{family}route add {what} {}/{length}", names.target),
+    };
+    world.batch(room, &line, false);
+}
+
+cases! {
+    a_clear_path("25") |_: &World, _| {} => [("reachable", &[] as &[u32], "")];
+    a_closed_port("26") |_: &World, _| {} => [("reachable", &[] as &[u32], "")];
+    a_silent_drop_in_mid_as("25") |world: &World, names| world.nft("c2", names, FORWARD, "DST drop") => [INSIDE];
+    a_drop_at_an_egress("25") |world: &World, names| world.nft("c4", names, "postrouting priority 0", "DST drop") => [BORDER];
+    a_drop_at_an_ingress("25") |world: &World, names| world.nft("d1", names, RAW, "DST drop") => [BORDER];
+    one_port_only("25") |world: &World, names| world.nft("c2", names, FORWARD, "DST tcp dport 25 drop") => [INSIDE];
+    a_reject_by_policy("25") |world: &World, names| world.nft("c2", names, FORWARD, "DST reject with ICMP type admin-prohibited") => [("rejected", &[8359], "")];
+    a_reject_by_reset("25") |world: &World, names| world.nft("c2", names, FORWARD, "DST meta l4proto tcp reject with tcp reset") => [("injected", &[8359], ""), ("rejected", &[8359], "")];
+    a_blackhole_route("25") |world: &World, names| route(world, names, "c3", "blackhole") => [INSIDE];
+    an_unreachable_route("25") |world: &World, names| route(world, names, "c3", "unreachable") => [("routing_fault", &[8359], ""), ("rejected", &[8359], "")];
+    a_host_that_is_down("25") |world: &World, _| world.batch("target", "link set out down", false) => [SILENT_HOST];
+    a_firewall_of_the_host("25") |world: &World, names| world.nft("target", names, "input priority 0", "tcp dport 25 drop") => [SILENT_HOST];
+    a_filter_on_the_way_back("25") |world: &World, names| world.nft("c3", names, FORWARD, "SRC drop") => [SILENT_HOST];
+    a_silent_router_at_the_block("25") |world: &World, names| {
+        world.nft("c3", names, FORWARD, "DST drop");
+        world.nft("c3", names, "output priority 0", "ICMP type time-exceeded drop");
+    } => [INSIDE, ("lost_in_as_range", &[], ""), ("inconclusive", &[], "")];
+    routers_limited_as_linux_does("25") |world: &World, names| {
+        for (room, _) in ROUTERS {
+            inside(&world.space(room), || {
+                sysctl("ipv4/icmp_ratelimit", "1000");
+                sysctl("ipv4/icmp_msgs_per_sec", "1000");
+                sysctl("ipv4/icmp_msgs_burst", "50");
+                sysctl("ipv6/icmp/ratelimit", "1000");
+            });
+        }
+        world.nft("c2", names, FORWARD, "DST drop");
+    } => [INSIDE, ("inconclusive", &[], "rate_limited"), ("inconclusive", &[], "weak")];
+    a_routing_loop("25") |world: &World, names: Names| {
+        let (four, six) = address(3, 7, 1);
+        route(world, names, "c3", &format!("via {}", if names.v6 { six } else { four }));
+    } => [("routing_fault", &[8359], "")];
+    an_address_translator_first("25") |world: &World, names| {
+        world.nft("gw", names, "postrouting priority 100", "oifname \"a1\" masquerade");
+        world.nft("c2", names, FORWARD, "DST drop");
+    } => [INSIDE];
+    one_branch_of_two("25") |world: &World, names: Names| {
+        world.link("c1", "c2b", 3, 30);
+        world.link("c2b", "c3", 3, 31);
+        let ((left4, left6), (right4, right6)) = (address(3, 30, 1), address(3, 31, 2));
+        let ((a4, a6), (b4, b6)) = (address(3, 6, 2), address(3, 30, 2));
+        world.batch("c2b", &format!(
+            "route add default via {right4}\n-6 route add default via {right6}\n\
+             route add 192.168.1.0/24 via {left4}\n-6 route add fd00:1:1::/64 via {left6}"
+        ), false);
+        world.batch("c1", &format!(
+            "route replace default nexthop via {a4} nexthop via {b4}\n\
+             -6 route del default\n-6 route add default nexthop via {a6} nexthop via {b6}"
+        ), false);
+        inside(&world.space("c1"), || {
+            sysctl("ipv4/fib_multipath_hash_policy", "1");
+            sysctl("ipv6/fib_multipath_hash_policy", "1");
+        });
+        world.nft("c2b", names, FORWARD, "DST drop");
+    } => [("partial", &[8359], ""), ("inconclusive", &[], "ecmp_unresolved")];
+}
+
+/// The address of each hop, `None` where nobody answered, up to the host.
+fn hops_of_traceroute(text: &str) -> Vec<Option<String>> {
+    let lines = text.lines().filter(|line| line.trim_start().starts_with(|one: char| one.is_ascii_digit()));
+    lines
+        .map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            words.find(|word| word.parse::<std::net::IpAddr>().is_ok()).map(str::to_owned)
+        })
+        .collect()
+}
+
+#[test]
+fn traceroute_sees_the_same_hops() {
+    let test = "traceroute_sees_the_same_hops";
+    let Some(world) = World::build(test) else { return };
+    if Command::new("traceroute").arg("--version").output().is_err() {
+        skip::<()>(test, "needs Debian's traceroute");
+        return;
+    }
+    for names in [FOUR, SIX] {
+        for (flag, port) in [("-T", Some("25")), ("-I", None), ("-U", Some("53"))] {
+            let mut theirs = vec!["netns", "exec"];
+            let space = world.space("you");
+            theirs.extend([space.as_str(), "traceroute", "-n", "-w", "1", flag]);
+            theirs.extend(port.into_iter().flat_map(|port| ["-p", port]));
+            theirs.push(names.target);
+            let theirs = run("ip", &theirs);
+            let theirs = hops_of_traceroute(&String::from_utf8_lossy(&theirs.stdout));
+            let mut words = vec!["trace", names.target, flag, "--json"];
+            words.extend(port.into_iter().flat_map(|port| ["-p", port]));
+            let ours = world.lasthop(&words);
+            let document: Value = serde_json::from_slice(&ours.stdout).unwrap();
+            let ours: Vec<Option<String>> = document["target"]["hops"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|hop| hop["responders"][0]["address"].as_str().map(str::to_owned))
+                .collect();
+            assert_eq!(ours, theirs, "{flag} v6={}", names.v6);
+            assert_eq!(ours.len(), 12);
+        }
+    }
+}
