@@ -214,8 +214,22 @@ fn side_by_side(target: &Path, document: &Document, look: Look) -> String {
         document.references.iter().take(if look.width >= 76 { 2 } else { 1 }).collect();
     let mut paths = vec![target];
     paths.extend(&references);
-    let with_names = look.width >= 70;
-    let with_asn = look.width >= 48;
+    let rows = rows(&paths);
+    // What does not fit is left out, the least needed first: names, then times, then AS numbers.
+    let longest = |texts: &mut dyn Iterator<Item = String>| texts.map(|text| text.chars().count()).max();
+    let addresses = longest(&mut rows.iter().map(address_text)).unwrap_or(0).max("address".len());
+    let asns = longest(&mut rows.iter().map(|row| asn_text(row.responder))).unwrap_or(0).max(2) + 2;
+    let figures = |with_times: bool| -> usize {
+        let header = if with_times { "reference" } else { "target" };
+        let of = |path: &&Path| longest(&mut rows.iter().map(|row| cell(path, row, with_times)));
+        paths.iter().map(|path| of(path).unwrap_or(0).max(header.len()) + 2).sum()
+    };
+    let base = "hop  ".len() + addresses;
+    let with_times = base + asns + figures(true) <= look.width;
+    let with_asn = with_times || base + asns + figures(false) <= look.width;
+    let used = base + if with_asn { asns } else { 0 } + figures(with_times);
+    let with_names = with_times && used + 2 + LEAST_NAME <= look.width;
+    let room = look.width.saturating_sub(used + 2).clamp(LEAST_NAME, 32);
     let mut table = table();
     let mut header = vec!["hop", "address"];
     if with_asn {
@@ -225,12 +239,8 @@ fn side_by_side(target: &Path, document: &Document, look: Look) -> String {
         header.push("network");
     }
     header.push("target");
-    header.extend(references.iter().map(|_| "reference"));
+    header.extend(references.iter().map(|_| if with_times { "reference" } else { "ref." }));
     table.set_header(header);
-    let rows = rows(&paths);
-    let longest = rows.iter().filter_map(|row| row.address).map(|address| address.to_string().len()).max();
-    let fixed = 5 + longest.unwrap_or(7).max(7) + 2 + 11 + 13 * paths.len();
-    let room = look.width.saturating_sub(fixed).clamp(6, 32);
     for row in &rows {
         let mut cells = vec![row.ttl.to_string(), address_text(row)];
         if with_asn {
@@ -240,7 +250,7 @@ fn side_by_side(target: &Path, document: &Document, look: Look) -> String {
             cells.push(name_text(row.responder, room));
         }
         for path in &paths {
-            cells.push(cell(path, row));
+            cells.push(cell(path, row, with_times));
         }
         table.add_row(cells);
     }
@@ -248,7 +258,8 @@ fn side_by_side(target: &Path, document: &Document, look: Look) -> String {
     pad(&mut table, &[&[0][..], &(figures..figures + paths.len()).collect::<Vec<_>>()].concat());
     let mut lines = tidy(&table, look);
     if let Some(at) = parting(document, &rows) {
-        let end = "the target's packets are not seen beyond this";
+        let end =
+            if with_times { "the target's packets are not seen beyond this" } else { "the target ends here" };
         let rule = format!(
             "{} {end} {}",
             "─".repeat(3),
@@ -258,6 +269,9 @@ fn side_by_side(target: &Path, document: &Document, look: Look) -> String {
     }
     lines.join("\n")
 }
+
+/// Columns below which a network's name says too little.
+const LEAST_NAME: usize = 9;
 
 /// Behind which row the target's path ends while the reference's goes on.
 fn parting(document: &Document, rows: &[Row<'_>]) -> Option<usize> {
@@ -363,15 +377,19 @@ fn replies(responder: &Responder) -> u32 {
 }
 
 /// What a path drew at a row's TTL from the row's address: `3/4 12.1 !X`.
-fn cell(path: &Path, row: &Row<'_>) -> String {
+fn cell(path: &Path, row: &Row<'_>, with_times: bool) -> String {
     let Some(hop) = hop_at(path, row.ttl) else { return String::new() };
     let sent = hop.sent.unwrap_or(0);
     let responder = hop.responders.iter().find(|one| one.address == row.address);
     match responder {
-        None if row.address.is_none() => format!("0/{sent}      –"),
+        None if row.address.is_none() || (hop.responders.is_empty() && !with_times) => match with_times {
+            true => format!("0/{sent}      –"),
+            false => format!("0/{sent}"),
+        },
         // Another address answered here: this row is not this path's.
         None if !hop.responders.is_empty() => String::new(),
         None => format!("0/{sent}      –"),
+        Some(one) if !with_times => format!("{}/{sent}{}", replies(one), marks(one)),
         Some(one) => {
             let time = one.rtt_ms.map_or_else(|| "–".to_owned(), |rtt| short(rtt.avg));
             format!("{}/{sent}{}{time:>7}", replies(one), marks(one))

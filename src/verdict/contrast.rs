@@ -189,7 +189,9 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
             // Not to be trusted yet, but the paths are still together.
             found.single = Some(ttl);
             last_shared = ttl;
-        } else if beside(owners, theirs, ttl, last_shared) {
+        } else if beside(owners, theirs, ttl, last_shared)
+            && hop.routers.iter().all(|router| owners.is_of(router.address, &owners.router(ttl).asns))
+        {
             if hop.exceeded() >= PROVEN {
                 found.after = ttl;
                 found.parallel = true;
@@ -204,7 +206,8 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
 }
 
 /// Whether a router of the subject's at `ttl` that no control met may be a parallel branch of theirs: they do meet
-/// somebody there, in the middle of one AS, and were together not long before.
+/// somebody there, in the middle of one AS, and were together not long before. It must be of that AS itself, too: a
+/// router of another network is no branch but another way.
 fn beside(owners: &Owners, theirs: &Series, ttl: u8, last_shared: u8) -> bool {
     last_shared > 0
         && ttl - last_shared <= 3

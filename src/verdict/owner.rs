@@ -43,6 +43,8 @@ pub struct Candidates {
 #[derive(Clone, Debug)]
 pub struct Owners {
     hops: Vec<Owner>,
+    /// What the table says of every address seen, on whatever path.
+    known: BTreeMap<IpAddr, BTreeSet<Asn>>,
     /// Origins of the target's own prefix.
     pub destination: BTreeSet<Asn>,
 }
@@ -72,7 +74,17 @@ impl Owners {
         if distance.is_some() {
             hops.push(Owner { address: None, asns: destination.clone(), kind: None });
         }
-        Self { hops, destination }
+        let known = known
+            .into_iter()
+            .map(|(address, attribution)| (address, attribution.asns.iter().copied().collect()))
+            .collect();
+        Self { hops, known, destination }
+    }
+
+    /// Whether an address seen on some path is of these ASes and no other; an unmapped one is of none.
+    #[must_use]
+    pub fn is_of(&self, address: IpAddr, asns: &BTreeSet<Asn>) -> bool {
+        self.known.get(&address).is_some_and(|own| !own.is_empty() && own.is_subset(asns))
     }
 
     fn at(&self, ttl: u8) -> Option<&Owner> {

@@ -584,13 +584,17 @@ fn figures(contrast: &Contrast, before: ControlHop) -> Figures {
 
 // ---- 12 ----
 
+/// Routers before the host that may answer nobody while the host is still taken for what is silent.
+const MOST_UNSEEN: u8 = 1;
 /// Silent probes with a full TTL, in flows that come as far as the last router, that make a host silent.
 pub const ARRIVALS: u32 = 2;
 
 fn host_or_return_path(facts: &Facts<'_>) -> Option<Draft> {
     let contrast = &facts.contrast;
     let arrived = contrast.after > 0 && contrast.after >= contrast.last_control && facts.control_lives();
-    (arrived && facts.arrivals() >= ARRIVALS).then(|| Draft {
+    // Several routers that answer nobody before the host are a gap in which packets may be lost as well.
+    let near = facts.distance.is_none_or(|distance| contrast.after + MOST_UNSEEN >= distance - 1);
+    (arrived && near && facts.arrivals() >= ARRIVALS).then(|| Draft {
         scope: scope(facts, contrast.after + 1),
         location_confidence: if facts.reach.sent() >= 3 { 0.99 } else { 0.9 },
         ..Draft::new(Kind::HostOrReturnPath)

@@ -2,6 +2,8 @@
 
 mod net;
 mod packet;
+mod rules;
 mod sim;
 mod tidy;
+mod words;
 mod world;

@@ -13,7 +13,7 @@ use lasthop::sim::{Link, Network, Place, Route, Topology, scenarios};
 use lasthop::trace::{End, Moment, ReplyKind, Run, Stage, WallTime};
 use lasthop::verdict::Kind;
 
-fn topology(name: &str) -> Topology {
+pub(super) fn topology(name: &str) -> Topology {
     let (_, text) = scenarios().iter().find(|(known, _)| *known == name).unwrap();
     text.parse().unwrap_or_else(|error| panic!("{name}: {error}"))
 }
@@ -26,7 +26,7 @@ fn origins(topology: &Topology) -> Overlay<'static> {
     }
 }
 
-fn measure(
+pub(super) fn measure(
     topology: &Topology,
     v6: bool,
     seed: u64,
@@ -38,7 +38,7 @@ fn measure(
     session::diagnose(plan, WallTime(0), &mut network, &origins(topology), 0.99, &mut |_| {}).unwrap()
 }
 
-fn plain(topology: &Topology, v6: bool, seed: u64) -> Diagnosis {
+pub(super) fn plain(topology: &Topology, v6: bool, seed: u64) -> Diagnosis {
     measure(topology, v6, seed, |_, _| {})
 }
 

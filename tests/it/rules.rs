@@ -1,0 +1,307 @@
+//! The rules of the verdict, in their order, each by a network in which it is the one that holds; and every reason.
+//!
+//! Each case changes a shipped scenario and names the conclusion. The networks are simulated, so that what a rule sees is
+//! what probing shows, and not what somebody thought it would show.
+
+use std::time::Duration;
+
+use lasthop::probe::Plan;
+use lasthop::sim::{Action, Link, Network, Place, RejectCode, Route, Rule, Topology};
+use lasthop::verdict::{Kind, Mechanism, Reason, Scope, Verdict};
+
+use super::sim::{measure, topology};
+
+fn rule(at: &str, place: Place, to: Option<&str>, action: Action) -> Rule {
+    Rule {
+        at: at.to_owned(),
+        place,
+        to: to.map(str::to_owned),
+        from: None,
+        protocol: None,
+        port: None,
+        source_port: None,
+        action,
+        code: RejectCode::default(),
+        ttl: None,
+        mirror_ttl: false,
+        pass: false,
+        from_s: 0.0,
+        until_s: None,
+        share: None,
+    }
+}
+
+const TARGET: Option<&str> = Some("mx1.proton");
+
+fn silence(topology: &mut Topology, routers: &[&str]) {
+    for router in routers {
+        topology.routers.entry((*router).to_owned()).or_default().silent = true;
+    }
+}
+
+/// The verdict, which must be the same in both families.
+fn concluded(topology: &Topology, change: impl Fn(&mut Plan, &mut Network)) -> Verdict {
+    let four = measure(topology, false, 5, &change).verdict;
+    let six = measure(topology, true, 5, &change).verdict;
+    assert_eq!((four.kind, &four.asns, four.reason), (six.kind, &six.asns, six.reason), "IPv4 beside IPv6");
+    check(&four);
+    four
+}
+
+fn of(topology: &Topology) -> Verdict {
+    concluded(topology, |_, _| {})
+}
+
+/// What holds of every verdict.
+fn check(verdict: &Verdict) {
+    assert_eq!(verdict.kind == Kind::Inconclusive, verdict.reason.is_some());
+    assert!((0.0..=1.0).contains(&verdict.location_confidence));
+    assert!((0.0..=0.98).contains(&verdict.attribution_confidence));
+    assert!(verdict.asns.is_sorted());
+    match verdict.kind {
+        Kind::LostInsideAs => assert_eq!(verdict.asns.len(), 1),
+        Kind::LostAtAsBorder => assert_eq!(verdict.asns.len(), 2),
+        _ => {}
+    }
+    assert!(!verdict.summary.contains("block"), "says where, not who ordered it: {}", verdict.summary);
+}
+
+fn asns(verdict: &Verdict) -> Vec<u32> {
+    verdict.asns.iter().map(|asn| asn.0).collect()
+}
+
+#[track_caller]
+fn is_for(verdict: &Verdict, reason: Reason) {
+    assert_eq!((verdict.kind, verdict.reason), (Kind::Inconclusive, Some(reason)), "{}", verdict.summary);
+    assert!(verdict.asns.is_empty(), "nobody is named: {:?}", verdict.asns);
+    assert!(verdict.next_step.is_some(), "there is a next step");
+}
+
+#[test]
+fn rule_01_self_check_nothing_comes_back_at_all() {
+    let mut topology = topology("proton");
+    topology.rules = vec![rule("office", Place::Ingress, None, Action::Drop)];
+    silence(&mut topology, &["office"]);
+    is_for(&of(&topology), Reason::SelfCheck);
+}
+
+#[test]
+fn rule_02_intercepted_one_answers_for_everybody() {
+    let verdict = of(&topology("proxy"));
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::Intercepted, Mechanism::ForgedAnswer));
+    assert!(asns(&verdict).is_empty());
+}
+
+#[test]
+fn rule_03_injected_reset_in_the_targets_name() {
+    let verdict = of(&topology("reset"));
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::Injected, Mechanism::TcpReset));
+    assert_eq!(asns(&verdict), [8359]);
+}
+
+#[test]
+fn rule_03_injected_syn_ack_in_the_targets_name() {
+    let mut topology = topology("proton");
+    topology.rules = vec![rule("mts2", Place::Forward, TARGET, Action::Answer)];
+    let verdict = of(&topology);
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::Injected, Mechanism::ForgedAnswer));
+    assert_eq!(asns(&verdict), [8359]);
+}
+
+/// A forger that copies the probe's TTL seems to stand twice as far away: no single network may be named.
+#[test]
+fn rule_03_a_mirrored_ttl_is_at_most_a_range() {
+    let mut topology = topology("proton");
+    let mut forge = rule("mts2", Place::Forward, TARGET, Action::Reset);
+    forge.mirror_ttl = true;
+    topology.rules = vec![forge];
+    let verdict = of(&topology);
+    let named = matches!(verdict.kind, Kind::Injected | Kind::LostInsideAs | Kind::LostAtAsBorder);
+    assert!(!named || asns(&verdict).contains(&8359), "{:?} {:?}", verdict.kind, verdict.asns);
+    assert!(verdict.kind != Kind::LostInsideAs);
+}
+
+#[test]
+fn rule_04_partial_one_branch_is_bad() {
+    let verdict = of(&topology("branch"));
+    assert_eq!((verdict.kind, asns(&verdict)), (Kind::Partial, vec![8359]));
+}
+
+#[test]
+fn rule_05_reachable_open_and_closed_ports() {
+    let mut topology = topology("clear");
+    assert_eq!(of(&topology).kind, Kind::Reachable);
+    for host in &mut topology.hosts {
+        host.open.clear();
+    }
+    let verdict = of(&topology);
+    assert_eq!(verdict.kind, Kind::Reachable, "a reset from the host's own distance is the host's");
+}
+
+#[test]
+fn rule_06_rejected_by_policy_and_missing_route() {
+    let verdict = of(&topology("reject"));
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::Rejected, Mechanism::IcmpReject));
+    assert_eq!(asns(&verdict), [8359]);
+    let verdict = of(&topology("no-route"));
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::RoutingFault, Mechanism::NoRoute));
+    assert_eq!(asns(&verdict), [8359]);
+}
+
+/// A refusal from an address that no path shows says "a device", and not whose.
+#[test]
+fn rule_06_a_refusal_from_off_the_path_names_nobody_by_its_address() {
+    let mut topology = topology("reject");
+    let router = topology.routers.entry("mts2".to_owned()).or_default();
+    router.answers_from = Some("mx-neighbour".to_owned());
+    let verdict = of(&topology);
+    assert!(verdict.kind != Kind::Rejected || asns(&verdict).contains(&8359), "{:?}", verdict.asns);
+    assert_ne!(asns(&verdict), [19_905], "the sender's address is not its place");
+}
+
+#[test]
+fn rule_07_routing_fault_a_loop() {
+    let verdict = of(&topology("loop"));
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::RoutingFault, Mechanism::Loop));
+    assert_eq!(asns(&verdict), [8359]);
+}
+
+#[test]
+fn rule_08_no_reference_and_a_dead_one() {
+    is_for(&of(&topology("no-reference")), Reason::NoReference);
+    is_for(&of(&topology("reference-dead")), Reason::ReferenceUnreachable);
+}
+
+/// Without a reference the host's own other port serves as one, the best there is.
+#[test]
+fn rule_08_the_hosts_other_port_is_a_reference() {
+    let mut topology = topology("port");
+    topology.references.clear();
+    let verdict = of(&topology);
+    assert_eq!((verdict.kind, verdict.scope), (Kind::LostInsideAs, Scope::Port));
+    assert_eq!(asns(&verdict), [8359]);
+}
+
+#[test]
+fn rule_09_reference_diverges_before_the_target_is_lost() {
+    let mut topology = topology("proton");
+    // The reference hangs on a branch of its own behind the second hop, as long as the real one.
+    let far = topology.networks.iter().position(|space| space.name == "limelight").unwrap();
+    topology.networks[far].routers.extend((1..=5).map(|number| format!("other{number}")));
+    let mut before = "isp2".to_owned();
+    for number in 1..=5 {
+        let next = format!("other{number}");
+        topology.links.push(Link {
+            between: [before, next.clone()],
+            ms: None,
+            jitter_ms: 0.0,
+            loss: 0.0,
+            space: Some("limelight".to_owned()),
+            cost: None,
+            cost_back: None,
+        });
+        before = next;
+    }
+    topology.hosts.iter_mut().find(|host| host.name == "mx-neighbour").unwrap().at = before;
+    is_for(&of(&topology), Reason::ReferenceDiverges);
+}
+
+#[test]
+fn rule_10_a_route_that_moves_in_mid_run_is_unstable() {
+    let mut topology = topology("branch");
+    topology.routers.get_mut("mts1").unwrap().balance = Default::default();
+    topology.rules = vec![rule("mts3", Place::Forward, TARGET, Action::Drop)];
+    for name in ["mx1.proton", "mx-neighbour"] {
+        topology.routes.push(Route {
+            at: "mts1".to_owned(),
+            to: name.to_owned(),
+            via: "mts2b".to_owned(),
+            from_s: 1.6,
+            until_s: None,
+        });
+    }
+    // Every hop is probed again after the change, so that it can be seen.
+    let verdict = concluded(&topology, |_, _| {});
+    assert!(
+        verdict.reason == Some(Reason::UnstableRoute) || asns(&verdict) == [8359],
+        "{:?} {:?}",
+        verdict.kind,
+        verdict.asns
+    );
+}
+
+#[test]
+fn rule_11_lost_inside_at_a_border_in_a_range_at_home_and_at_the_edge() {
+    let verdict = of(&topology("proton"));
+    assert_eq!((verdict.kind, asns(&verdict)), (Kind::LostInsideAs, vec![8359]));
+    assert_eq!((verdict.mechanism, verdict.scope), (Mechanism::SilentDrop, Scope::Host));
+
+    let verdict = of(&topology("border"));
+    assert_eq!((verdict.kind, asns(&verdict)), (Kind::LostAtAsBorder, vec![8359, 22_822]));
+
+    let mut range = topology("border");
+    silence(&mut range, &["llnw1", "llnw2"]);
+    let verdict = of(&range);
+    assert!(!verdict.kind.names_somebody(), "three networks may own the gap: {:?}", verdict.kind);
+
+    let mut home = topology("proton");
+    home.rules = vec![rule("office", Place::Forward, TARGET, Action::Drop)];
+    let verdict = of(&home);
+    assert_eq!((verdict.kind, asns(&verdict)), (Kind::Local, vec![]));
+
+    let verdict = of(&topology("edge"));
+    // The border router shows its neighbour's address, so the neighbour stays in the set; the words name it not.
+    assert_eq!((verdict.kind, asns(&verdict)), (Kind::DestinationNetwork, vec![19_905, 22_822]));
+    assert!(!verdict.summary.contains("22822") && !verdict.kind.names_somebody(), "{}", verdict.summary);
+}
+
+#[test]
+fn rule_12_a_silent_host_blames_no_network() {
+    for name in ["host-down", "firewall", "return-path"] {
+        let verdict = of(&topology(name));
+        assert_eq!((verdict.kind, asns(&verdict)), (Kind::HostOrReturnPath, vec![]), "{name}");
+    }
+    assert_eq!(of(&topology("firewall")).scope, Scope::Port);
+}
+
+#[test]
+fn rule_13_no_control_hop_behind_the_last_one_seen() {
+    let mut topology = topology("proton");
+    silence(&mut topology, &["mts3", "mts4", "llnw1", "llnw2", "edge", "core"]);
+    is_for(&of(&topology), Reason::NoControlHop);
+}
+
+#[test]
+fn rule_13_routers_that_hardly_answer_decide_nothing() {
+    let mut topology = topology("proton");
+    for router in ["mts3", "mts4", "llnw1", "llnw2", "edge", "core"] {
+        topology.routers.entry(router.to_owned()).or_default().answers = Some(0.1);
+    }
+    for seed in 0..4 {
+        let verdict = measure(&topology, false, seed, |_, _| {}).verdict;
+        let reason = verdict.reason;
+        let undecided = matches!(reason, Some(Reason::RateLimited | Reason::Weak | Reason::NoControlHop));
+        assert!(undecided || asns(&verdict) == [8359], "{:?} {reason:?} {:?}", verdict.kind, verdict.asns);
+    }
+}
+
+#[test]
+fn rule_13_a_small_budget_is_weak() {
+    let verdict = concluded(&topology("proton"), |plan, _| plan.budget.probes = 45);
+    is_for(&verdict, Reason::Weak);
+    let verdict = concluded(&topology("proton"), |plan, _| plan.budget.time = Duration::from_millis(1800));
+    is_for(&verdict, Reason::Weak);
+}
+
+/// The target answered behind the place where it seemed lost: the claim is gone.
+#[test]
+fn rule_13_a_drop_that_leaks_is_not_a_full_loss() {
+    let mut topology = topology("proton");
+    topology.rules[0].share = Some(0.5);
+    let verdict = measure(&topology, false, 3, |_, _| {}).verdict;
+    assert!(
+        matches!(verdict.kind, Kind::Reachable | Kind::Partial | Kind::Inconclusive),
+        "{:?}",
+        verdict.kind
+    );
+}
