@@ -9,6 +9,7 @@
 //! * `network`: the file made into nodes and links, events in order of time, and the `Wire`
 //! * `forward`: what a router does with a packet, in a router's order: ingress rules, itself, TTL, forward rules, out
 //! * `host`: what a host answers, its half-open connections among it
+//! * [`random`]: worlds drawn to published figures, which verdicts are measured in
 //! * `rewrite`: address translation and TTL, checksums kept right, quotes inside ICMP errors included
 //!
 //! What it leaves out: queues (a link has latency, jitter and loss, no capacity), fragments, and routing protocols (every
@@ -17,6 +18,7 @@
 mod forward;
 mod host;
 mod network;
+pub mod random;
 mod rewrite;
 mod topology;
 

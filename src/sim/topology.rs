@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::number::Asn;
 use crate::trace::Protocol;
 
 /// A simulated Internet and the question asked in it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topology {
     /// One line.
@@ -57,7 +57,7 @@ pub struct Topology {
 }
 
 /// The host that measures.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vantage {
     /// The router it is attached to.
@@ -69,7 +69,7 @@ pub struct Vantage {
 }
 
 /// Address space, its origin AS, and the routers that belong to it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddressSpace {
     /// A name to refer to it by.
@@ -91,7 +91,7 @@ pub struct AddressSpace {
 }
 
 /// What a router does beyond the usual.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Router {
     /// Sends no ICMP at all.
@@ -123,7 +123,7 @@ pub struct Router {
 }
 
 /// What several equally short ways are chosen by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Balance {
     /// Nothing: the first one.
@@ -138,7 +138,7 @@ pub enum Balance {
 }
 
 /// The address that an error carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplyFrom {
     /// Of the interface the packet came in by.
@@ -149,7 +149,7 @@ pub enum ReplyFrom {
 }
 
 /// Routers in a row.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
     /// Their names in order.
@@ -159,7 +159,7 @@ pub struct Chain {
 }
 
 /// A link between two routers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// Its ends.
@@ -181,7 +181,7 @@ pub struct Link {
 }
 
 /// A host.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Host {
     /// Its name.
@@ -220,7 +220,7 @@ const fn sixty_four() -> u8 {
 }
 
 /// What happens to some packets at one place.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The router or host where it acts.
@@ -260,7 +260,7 @@ pub struct Rule {
 }
 
 /// Where in a router a rule acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Before the TTL check: an ingress filter, a blackhole route.
@@ -270,7 +270,7 @@ pub enum Place {
 }
 
 /// What a rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Nothing comes of it.
@@ -284,7 +284,7 @@ pub enum Action {
 }
 
 /// ICMP message of a reject.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RejectCode {
     /// 3/13, 1/1.
@@ -321,7 +321,7 @@ impl RejectCode {
 }
 
 /// A protocol as files write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProtocolWord {
     /// TCP.
@@ -333,7 +333,7 @@ pub enum ProtocolWord {
 }
 
 /// A next hop that overrules the shortest way.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The router.
@@ -350,15 +350,30 @@ pub struct Route {
 }
 
 /// Protocol and port of the probes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Probed(Protocol, Option<u16>);
 
 impl Probed {
+    /// Probes of this protocol, to this port where it has ports.
+    #[must_use]
+    pub const fn of(protocol: Protocol, port: Option<u16>) -> Self {
+        Self(protocol, port)
+    }
+
     /// Protocol and port.
     #[must_use]
     pub const fn protocol_and_port(self) -> (Protocol, Option<u16>) {
         (self.0, self.1)
+    }
+}
+
+impl From<Probed> for String {
+    fn from(probed: Probed) -> Self {
+        match probed.1 {
+            Some(port) => format!("{}/{port}", probed.0),
+            None => probed.0.to_string(),
+        }
     }
 }
 
@@ -380,14 +395,16 @@ impl TryFrom<String> for Probed {
 }
 
 /// A conclusion that is right: a kind, then what else must hold, as in
-/// `lost_inside_as 8359 mechanism=silent_drop scope=host`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+/// `lost_inside_as 8359 mechanism=silent_drop scope=host` or `lost_at_as_border holds=8359`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Expected {
     /// The verdict's kind.
     pub kind: String,
     /// Its ASes; empty where they do not matter.
     pub asns: Vec<Asn>,
+    /// An AS that must be among them, whoever else is.
+    pub holds: Option<Asn>,
     /// How packets are lost.
     pub mechanism: Option<String>,
     /// What is lost.
@@ -402,18 +419,17 @@ impl TryFrom<String> for Expected {
     fn try_from(text: String) -> Result<Self, String> {
         let mut words = text.split_whitespace();
         let kind = words.next().ok_or("an empty verdict")?.to_owned();
-        let mut expected = Self { kind, asns: Vec::new(), mechanism: None, scope: None, reason: None };
+        let mut expected = Self::of(kind);
+        let number = |word: &str| word.parse().map(Asn).map_err(|_| format!("'{word}' is no AS number"));
         for word in words {
             match word.split_once('=') {
                 Some(("mechanism", value)) => expected.mechanism = Some(value.to_owned()),
                 Some(("scope", value)) => expected.scope = Some(value.to_owned()),
                 Some(("reason", value)) => expected.reason = Some(value.to_owned()),
-                None => {
-                    let asn = word.parse::<u32>().map_err(|_| format!("'{word}' is no AS number"))?;
-                    expected.asns.push(Asn(asn));
-                }
+                Some(("holds", value)) => expected.holds = Some(number(value)?),
+                None => expected.asns.push(number(word)?),
                 Some(_) => {
-                    return Err(format!("'{word}' is none of mechanism=…, scope=… and reason=…"));
+                    return Err(format!("'{word}' is none of holds=…, mechanism=…, scope=… and reason=…"));
                 }
             }
         }
@@ -422,6 +438,13 @@ impl TryFrom<String> for Expected {
 }
 
 impl Expected {
+    /// Any conclusion of this kind.
+    #[must_use]
+    pub fn of(kind: impl Into<String>) -> Self {
+        let kind = kind.into();
+        Self { kind, asns: Vec::new(), holds: None, mechanism: None, scope: None, reason: None }
+    }
+
     /// Whether a conclusion, in the words of the published document, is this one.
     #[must_use]
     pub fn fits(&self, kind: &str, asns: &[Asn], mechanism: &str, scope: &str, reason: Option<&str>) -> bool {
@@ -430,9 +453,16 @@ impl Expected {
         wanted.sort_unstable();
         self.kind == kind
             && (wanted.is_empty() || wanted == asns)
+            && self.holds.is_none_or(|holds| asns.contains(&holds))
             && word(&self.mechanism, Some(mechanism))
             && word(&self.scope, Some(scope))
             && word(&self.reason, reason)
+    }
+}
+
+impl From<Expected> for String {
+    fn from(expected: Expected) -> Self {
+        expected.to_string()
     }
 }
 
@@ -441,6 +471,9 @@ impl fmt::Display for Expected {
         f.write_str(&self.kind)?;
         for asn in &self.asns {
             write!(f, " {}", asn.0)?;
+        }
+        if let Some(asn) = self.holds {
+            write!(f, " holds={}", asn.0)?;
         }
         for (name, word) in [("mechanism", &self.mechanism), ("scope", &self.scope), ("reason", &self.reason)]
         {
@@ -479,6 +512,13 @@ impl FromStr for Topology {
 }
 
 impl Topology {
+    /// The file that says the same.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        // Nothing in it is of a kind that TOML cannot write.
+        toml::to_string(self).unwrap_or_default()
+    }
+
     /// Prefix, origin AS and name of every announced network, for the table that maps hops.
     #[must_use]
     pub fn prefixes(&self) -> Vec<(IpNetwork, Asn, Option<String>)> {
