@@ -81,6 +81,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let origins = Overlay {
         entries: topology.prefixes(),
         ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
+        links: None,
         under: Some(&*table),
     };
     let mut progress = Progress::new(words.output.verbose == 0);

@@ -162,14 +162,15 @@ fn cost(plan: &Plan, run: &Run, verbose: bool) {
     }
     let strays = run.strays;
     output::talk(&format!(
-        "sent {} of {} probes in {}; strays: {} foreign, {} with a wrong key, {} renumbered, {} unreadable; lost in the \
-         receive buffer: {}",
+        "sent {} of {} probes in {}; strays: {} foreign, {} with a wrong key, {} renumbered, {} quoted too short, {} unreadable; lost \
+         in the receive buffer: {}",
         run.probes.iter().filter(|probe| probe.was_sent()).count(),
         plan.budget.probes,
         run.ended_at,
         strays.foreign,
         strays.wrong_key,
         strays.rewritten,
+        strays.unnamed,
         strays.malformed,
         run.losses.overflow + run.losses.truncated
     ));

@@ -36,6 +36,11 @@ pub trait Origins {
 
     /// The name of an AS.
     fn name(&self, asn: Asn) -> Option<String>;
+
+    /// Whether two ASes are neighbours in BGP; `None` where nothing is known of one of them.
+    fn adjacent(&self, _one: Asn, _other: Asn) -> Option<bool> {
+        None
+    }
 }
 
 impl Origins for Table {
@@ -56,6 +61,8 @@ pub struct Overlay<'a> {
     pub entries: Vec<(IpNetwork, Asn, Option<String>)>,
     /// Peering LANs of Internet exchanges.
     pub ixps: Vec<IpNetwork>,
+    /// Pairs of ASes that are neighbours, if that is known; any other pair is none then.
+    pub links: Option<Vec<(Asn, Asn)>>,
     /// What is asked where no entry covers the address.
     pub under: Option<&'a dyn Origins>,
 }
@@ -84,6 +91,13 @@ impl Origins for Overlay<'_> {
         let own = self.entries.iter().find(|(_, known, name)| *known == asn && name.is_some());
         own.and_then(|(_, _, name)| name.clone()).or_else(|| self.under.and_then(|under| under.name(asn)))
     }
+
+    fn adjacent(&self, one: Asn, other: Asn) -> Option<bool> {
+        match &self.links {
+            Some(links) => Some(links.contains(&(one, other)) || links.contains(&(other, one))),
+            None => self.under.and_then(|under| under.adjacent(one, other)),
+        }
+    }
 }
 
 /// A memory of what was asked: a run asks for the same few addresses again and again.
@@ -108,5 +122,11 @@ impl<'a> Atlas<'a> {
     #[must_use]
     pub fn name(&self, asn: Asn) -> Option<String> {
         self.origins.name(asn)
+    }
+
+    /// Whether two ASes are neighbours in BGP, if that is known.
+    #[must_use]
+    pub fn adjacent(&self, one: Asn, other: Asn) -> Option<bool> {
+        self.origins.adjacent(one, other)
     }
 }

@@ -5,6 +5,7 @@
 //! every hop keeps all its candidates. Here is only said what the table says of each address.
 
 mod attribution;
+mod neighbours;
 
 use std::net::IpAddr;
 
@@ -13,6 +14,7 @@ use crate::trace::{DestinationId, Hop, ReferenceKind, Role, Run, hops};
 
 pub use crate::asdb::Kind;
 pub use attribution::{Atlas, Attribution, Origins, Overlay};
+pub use neighbours::Neighbours;
 
 /// One destination's hops, each responder with what the table says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -397,7 +397,8 @@ impl Engine {
         };
         match self.assign(&found, arrival.at) {
             Some((id, ambiguous)) => self.note(id, found, arrival.at, ambiguous),
-            // The flow's secret was right, or it would be no find; what is wrong is the probe's name.
+            // The flow's secret was right, or it would be no find; what is missing or wrong is the probe's name.
+            None if found.quoted.is_some() && found.names == Names::Flow => self.run.strays.unnamed += 1,
             None if found.quoted.is_some() => self.run.strays.rewritten += 1,
             None => self.run.strays.wrong_key += 1,
         }
@@ -437,6 +438,13 @@ impl Engine {
                     .filter(|probe| probe.ttl >= first.ttl)
                     .max_by_key(|probe| probe.ttl)
                     .map_or(Some((id, false)), |probe| Some((probe.id, true)))
+            }
+            // An error quotes one probe, and any of the flow may be it, answered or not: only where it was the only one
+            // is that known.
+            Names::Flow if found.quoted.is_some() => {
+                let mut sent = self.run.probes.iter().filter(|probe| ours(probe));
+                let only = sent.next()?;
+                sent.next().is_none().then_some((only.id, false))
             }
             Names::Flow => {
                 let mut candidates = self.run.probes.iter().filter(unanswered);

@@ -107,7 +107,6 @@ fn measurement(run: &Run, broken: bool) -> Measurement {
         End::Interrupted => "interrupted",
         End::CannotSend => "cannot_send",
     });
-    let strays = run.strays;
     Measurement {
         end: end.map(str::to_owned),
         incomplete: broken || matches!(run.end, None | Some(End::Interrupted | End::CannotSend)),
@@ -115,7 +114,7 @@ fn measurement(run: &Run, broken: bool) -> Measurement {
         answered: sent().filter(|probe| probe.was_answered()).count() as u32,
         seconds: Seconds(run.ended_at.as_nanos()),
         seed: run.seed,
-        strays: strays.malformed + strays.foreign + strays.wrong_key + strays.rewritten,
+        strays: run.strays.total(),
         overflow: run.losses.overflow + run.losses.truncated,
     }
 }

@@ -3,7 +3,7 @@
 //! The engine asks what is needed; the answer comes from the first look at the paths ([`Scout`]) and then from the
 //! verdict itself, which says what would decide it. Whatever carries the packets, the loop is the same.
 
-use crate::path::{Atlas, Origins, Path, path, paths};
+use crate::path::{Atlas, Neighbours, Origins, Path, path, paths};
 use crate::probe::scout::Scout;
 use crate::probe::{Engine, Guide, Plan, PlanError, Wire, WireFault, drive};
 use crate::trace::{Advice, DestinationId, Moment, Role, Run, WallTime};
@@ -99,7 +99,15 @@ pub fn trace(
 #[must_use]
 pub fn conclude(run: &Run, atlas: &mut Atlas<'_>, confidence: f64) -> (Path, Vec<Path>, Judgment) {
     let (target, references) = paths(run, atlas);
-    let question = Question { run, target: &target, references: &references, confidence, now: run.ended_at };
+    let neighbours = Neighbours::of(std::iter::once(&target).chain(&references), atlas);
+    let question = Question {
+        run,
+        target: &target,
+        references: &references,
+        neighbours: &neighbours,
+        confidence,
+        now: run.ended_at,
+    };
     let judgment = judge(&question);
     (target, references, judgment)
 }
@@ -131,8 +139,15 @@ impl Guide for Diagnosing<'_, '_> {
                 return Advice { needs, ..Advice::default() };
             }
         }
-        let question =
-            Question { run, target: &target, references: &references, confidence: self.confidence, now };
+        let neighbours = Neighbours::of(std::iter::once(&target).chain(&references), &self.atlas);
+        let question = Question {
+            run,
+            target: &target,
+            references: &references,
+            neighbours: &neighbours,
+            confidence: self.confidence,
+            now,
+        };
         let judgment = judge(&question);
         (self.observer)(&Glimpse { run, now, verdict: Some(&judgment.verdict) });
         let mut advice = judgment.advice;

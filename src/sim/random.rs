@@ -18,6 +18,7 @@
 //! | third-party source addresses | 1 % of routers | Luckie and claffy 2014; Hyun et al. 2003 |
 //! | paths that cross an exchange's LAN | one in five | Nomikos and Dimitropoulos 2016 (traIXroute) |
 //! | paths with MPLS | 30 % show labels, 8 % hide routers | Donnet et al. 2012; Vanaubel et al. 2017 (TNT) |
+//! | quotes of eight bytes behind the IP header | 10 % of routers, IPv4 only | RFC 792 asks for eight, RFC 1812 for more, RFC 4443 §2.4 for as many as fit |
 //! | addresses that no table has | 2 % of routers | Zhang et al. 2010 |
 //! | ways back that differ in an AS | 30 % of paths | Katz-Bassett et al. 2010 |
 //! | packet loss of a link | none (70 %), else up to 1 % | ITU-T Y.1541 class 5 bounds the sum at 0.1 to 1 % |
@@ -177,6 +178,8 @@ pub struct World {
     pub fault: Fault,
     /// In whose network: the AS that operates the device. None where nobody did anything.
     pub culprit: Option<Asn>,
+    /// The hop behind which the target's packets are lost, counted as routers count TTLs; 0 is our own link.
+    pub lost_after: Option<u8>,
     /// The destination's AS.
     pub destination: Asn,
     /// The ASes of the path in order.
@@ -193,7 +196,7 @@ pub fn world(seed: u64, fault: Fault, weather: Weather) -> World {
     let mut dice = ChaCha8Rng::seed_from_u64(seed ^ (fault as u64) << 48);
     // Not every world has room for every fault (a branch, say): draw until one has.
     loop {
-        let mut draft = Draft::new(&mut dice, weather, fault);
+        let mut draft = Draft::new(&mut dice, weather, fault, seed % 3 == 0);
         if let Some(culprit) = draft.spoil(fault) {
             return draft.finish(seed, fault, culprit);
         }
@@ -210,6 +213,7 @@ struct System {
 struct Draft<'a> {
     dice: &'a mut ChaCha8Rng,
     weather: Weather,
+    v6: bool,
     systems: Vec<System>,
     networks: Vec<AddressSpace>,
     routers: BTreeMap<String, Router>,
@@ -226,10 +230,11 @@ const PORT: u16 = 25;
 const TARGET: &str = "target";
 
 impl<'a> Draft<'a> {
-    fn new(dice: &'a mut ChaCha8Rng, weather: Weather, fault: Fault) -> Self {
+    fn new(dice: &'a mut ChaCha8Rng, weather: Weather, fault: Fault, v6: bool) -> Self {
         let mut draft = Self {
             dice,
             weather,
+            v6,
             systems: Vec::new(),
             networks: Vec::new(),
             routers: BTreeMap::new(),
@@ -270,9 +275,7 @@ impl<'a> Draft<'a> {
     fn draw_systems(&mut self) {
         let sizes: Vec<usize> = if self.usual() {
             let count = self.weighted(&[(3, 0.2), (4, 0.35), (5, 0.3), (6, 0.15)]);
-            (0..count)
-                .map(|_| self.weighted(&[(1, 0.2), (2, 0.3), (3, 0.25), (4, 0.15), (5, 0.1)]))
-                .collect()
+            (0..count).map(|_| self.weighted(&[(1, 0.2), (2, 0.3), (3, 0.25), (4, 0.15), (5, 0.1)])).collect()
         } else {
             // Twelve hops with the home's and the host; hop 4 and its neighbours are of one AS.
             vec![1, 5, 2, 2]
@@ -297,9 +300,13 @@ impl<'a> Draft<'a> {
             let width = self.weighted(&[(2, 0.7), (3, 0.2), (4, 0.1)]);
             let inner = self.systems[place].rows.len() - 2;
             let row = 1 + self.dice.random_range(0..inner);
-            if self.systems[place].rows[row].len() == 1 && self.systems[place].rows[row - 1].len() == 1 {
-                self.systems[place].rows[row] =
-                    (0..width).map(|branch| format!("r{place}-{row}{}", (b'a' + branch as u8) as char)).collect();
+            // Where nothing is balanced yet, neither before nor behind.
+            let rows = &self.systems[place].rows;
+            let plain = rows[row - 1..=row + 1].iter().all(|row| row.len() == 1);
+            if plain && !self.routers.contains_key(&rows[row][0]) {
+                self.systems[place].rows[row] = (0..width)
+                    .map(|branch| format!("r{place}-{row}{}", (b'a' + branch as u8) as char))
+                    .collect();
                 let by_flow = self.chance(0.6);
                 let before = self.systems[place].rows[row - 1][0].clone();
                 self.routers.entry(before).or_default().balance =
@@ -314,7 +321,9 @@ impl<'a> Draft<'a> {
             asn,
             as_name: asn.map(|asn| format!("Network {asn}")),
             ixp: false,
-            v4: Some(Ipv4Network::new(Ipv4Addr::new(20, number, 0, 0), 16).unwrap_or_else(|_| unreachable!())),
+            v4: Some(
+                Ipv4Network::new(Ipv4Addr::new(20, number, 0, 0), 16).unwrap_or_else(|_| unreachable!()),
+            ),
             v6: Some(
                 Ipv6Network::new(Ipv6Addr::new(0x2a0f, 0x1000 + u16::from(number), 0, 0, 0, 0, 0, 0), 32)
                     .unwrap_or_else(|_| unreachable!()),
@@ -322,25 +331,24 @@ impl<'a> Draft<'a> {
             routers,
         };
         let mut home = space("home", None, 250, vec!["home".to_owned()]);
-        home.v4 = Some(Ipv4Network::new(Ipv4Addr::new(192, 168, 1, 0), 24).unwrap_or_else(|_| unreachable!()));
+        home.v4 =
+            Some(Ipv4Network::new(Ipv4Addr::new(192, 168, 1, 0), 24).unwrap_or_else(|_| unreachable!()));
         home.v6 = Some(
-            Ipv6Network::new(Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0), 48).unwrap_or_else(|_| unreachable!()),
+            Ipv6Network::new(Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0), 48)
+                .unwrap_or_else(|_| unreachable!()),
         );
         self.networks.push(home);
         for (place, system) in self.systems.iter().enumerate() {
             let routers = system.rows.iter().flatten().cloned().collect();
-            self.networks.push(space(
-                &format!("as{place}"),
-                Some(system.asn.0),
-                place as u8 + 1,
-                routers,
-            ));
+            self.networks.push(space(&format!("as{place}"), Some(system.asn.0), place as u8 + 1, routers));
         }
         // Space that no table has; a far AS that third parties answer from; and an exchange's LAN.
         let mut nobody = space("nobody", None, 0, Vec::new());
-        nobody.v4 = Some(Ipv4Network::new(Ipv4Addr::new(198, 18, 0, 0), 16).unwrap_or_else(|_| unreachable!()));
+        nobody.v4 =
+            Some(Ipv4Network::new(Ipv4Addr::new(198, 18, 0, 0), 16).unwrap_or_else(|_| unreachable!()));
         nobody.v6 = Some(
-            Ipv6Network::new(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), 48).unwrap_or_else(|_| unreachable!()),
+            Ipv6Network::new(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), 48)
+                .unwrap_or_else(|_| unreachable!()),
         );
         self.networks.push(nobody);
         self.networks.push(space("far", Some(1999), 99, vec!["far".to_owned()]));
@@ -358,10 +366,20 @@ impl<'a> Draft<'a> {
         let ms = if border { self.dice.random_range(0.5..12.0) } else { self.dice.random_range(0.2..4.0) };
         let ms = if usual { ms } else { 1.0 };
         let ms = (ms * 100.0f64).round() / 100.0;
-        let jitter_ms = if usual && self.chance(0.5) { self.dice.random_range(0..40) as f64 / 10.0 } else { 0.0 };
-        let loss = if usual && self.chance(0.3) { self.dice.random_range(0..100) as f64 / 10_000.0 } else { 0.0 };
+        let jitter_ms =
+            if usual && self.chance(0.5) { self.dice.random_range(0..40) as f64 / 10.0 } else { 0.0 };
+        let loss =
+            if usual && self.chance(0.3) { self.dice.random_range(0..100) as f64 / 10_000.0 } else { 0.0 };
         let between = [from.to_owned(), to.to_owned()];
-        self.links.push(Link { between, ms: Some(ms), jitter_ms, loss, space: Some(space), cost: None, cost_back: None });
+        self.links.push(Link {
+            between,
+            ms: Some(ms),
+            jitter_ms,
+            loss,
+            space: Some(space),
+            cost: None,
+            cost_back: None,
+        });
     }
 
     fn draw_links(&mut self) {
@@ -389,7 +407,9 @@ impl<'a> Draft<'a> {
             let from = self.dice.random_range(to + 2..rows.len() - 1);
             let (near, beyond) = (rows[to].last().map(|row| row[0].clone()), rows[from][0][0].clone());
             let Some(near) = near else { return };
-            for (ends, space) in [([near.clone(), "far".to_owned()], "far"), (["far".to_owned(), beyond], "far")] {
+            for (ends, space) in
+                [([near.clone(), "far".to_owned()], "far"), (["far".to_owned(), beyond], "far")]
+            {
                 self.links.push(Link {
                     between: ends,
                     ms: Some(2.0),
@@ -438,7 +458,7 @@ impl<'a> Draft<'a> {
                 if self.chance(0.3) {
                     router.ttl = Some(64);
                 }
-                router.short_quote = self.chance(0.1);
+                router.short_quote = !self.v6 && self.chance(0.1);
             }
             self.routers.insert(name, router);
         }
@@ -626,7 +646,8 @@ impl<'a> Draft<'a> {
                 let pairs: Vec<(String, String, Asn)> = self.systems[..count - 1]
                     .iter()
                     .flat_map(|system| {
-                        let single = system.rows.windows(2).filter(|pair| pair[0].len() == 1 && pair[1].len() == 1);
+                        let single =
+                            system.rows.windows(2).filter(|pair| pair[0].len() == 1 && pair[1].len() == 1);
                         single.map(|pair| (pair[1][0].clone(), pair[0][0].clone(), system.asn))
                     })
                     .chain(self.systems[..count - 1].windows(2).filter_map(|pair| {
@@ -730,6 +751,21 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Where the first rule against the target acts, as the last hop that still answers its probes.
+    fn lost_after(&self) -> Option<u8> {
+        let rule = self.rules.first().filter(|rule| rule.to.is_some())?;
+        let mut hop = 0;
+        let home = [vec!["home".to_owned()]];
+        for row in home.iter().chain(self.systems.iter().flat_map(|system| &system.rows)) {
+            let hidden = self.routers.get(&row[0]).is_some_and(|router| router.hidden);
+            hop += u8::from(!hidden);
+            if row.contains(&rule.at) {
+                return Some(if rule.place == Place::Ingress && !hidden { hop - 1 } else { hop });
+            }
+        }
+        None
+    }
+
     fn finish(self, seed: u64, fault: Fault, culprit: Option<Asn>) -> World {
         let path: Vec<Asn> = self.systems.iter().map(|system| system.asn).collect();
         let destination = path[path.len() - 1];
@@ -744,7 +780,8 @@ impl<'a> Draft<'a> {
             Some(asn) => format!("{}, in {asn}", fault.word()),
             None => format!("{}: no network on the way is to blame", fault.word()),
         };
-        let v6 = seed % 3 == 0;
+        let lost_after = self.lost_after();
+        let v6 = self.v6;
         // Translation is what homes do to IPv4.
         let mut routers = self.routers;
         if !v6 && self.weather == Weather::Usual && self.dice.random_bool(0.5) {
@@ -771,13 +808,14 @@ impl<'a> Draft<'a> {
             rules: self.rules,
             routes: self.routes,
         };
-        World { topology, v6, fault, culprit, destination, path, neighbours }
+        World { topology, v6, fault, culprit, lost_after, destination, path, neighbours }
     }
 }
 
 /// The conclusions that accuse nobody wrongly.
 fn expected(fault: Fault, culprit: Option<Asn>) -> Vec<Expected> {
-    let mut kinds = vec!["inconclusive", "lost_in_as_range", "destination_network", "host_or_return_path", "local"];
+    let mut kinds =
+        vec!["inconclusive", "lost_in_as_range", "destination_network", "host_or_return_path", "local"];
     if matches!(fault, Fault::Nothing | Fault::Leaky | Fault::Begins | Fault::RouteChange) {
         kinds.insert(0, "reachable");
     }
@@ -786,7 +824,9 @@ fn expected(fault: Fault, culprit: Option<Asn>) -> Vec<Expected> {
     }
     let mut found: Vec<Expected> = Vec::new();
     if let Some(asn) = culprit {
-        for kind in ["lost_inside_as", "lost_at_as_border", "rejected", "injected", "routing_fault", "partial"] {
+        for kind in
+            ["lost_inside_as", "lost_at_as_border", "rejected", "injected", "routing_fault", "partial"]
+        {
             found.push(Expected { holds: Some(asn), ..Expected::of(kind) });
         }
     }

@@ -128,6 +128,16 @@ pub struct Strays {
     pub wrong_key: u64,
     /// Quotes a flow of ours with an IP identification that we never sent: a box on the way rewrites it.
     pub rewritten: u64,
+    /// Quotes a flow of ours, and too little of the packet to tell which probe of the flow it was.
+    pub unnamed: u64,
+}
+
+impl Strays {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.malformed + self.foreign + self.wrong_key + self.rewritten + self.unnamed
+    }
 }
 
 /// What the receiving side lost, as far as the kernel tells.

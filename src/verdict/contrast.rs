@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use super::observe::{FlowSet, Pairs, Selector, Series, pairs};
+use super::observe::{FlowSet, Pairs, Seen, Selector, Series, pairs};
 use super::owner::Owners;
 use super::stats::{self, Tally, e_value};
 use crate::trace::{ReplyKind, Run};
@@ -31,8 +31,11 @@ pub struct ControlHop {
     pub answered: u32,
     /// The pairs sent there.
     pub pairs: Pairs,
-    /// The paired test's e-value.
+    /// The paired test's e-value, of the pairs here and at the control hops before: whoever gets this far has passed
+    /// those, so that under the hypothesis that the subject does, every one of these pairs is a fair coin.
     pub e_value: f64,
+    /// Those pairs, summed.
+    pub so_far: Pairs,
 }
 
 impl ControlHop {
@@ -128,22 +131,32 @@ pub fn contrast(
     };
     reached(&mut found, &own, &theirs, owners);
     found.branches = (found.after.max(1)..=end).any(|ttl| theirs.at(ttl).routers.len() > 1);
-    let split = found.branches || (1..=own.last_router()).any(|ttl| own.at(ttl).routers.len() > 1);
+    let split =
+        found.branches || (found.after.max(1)..=own.last_router()).any(|ttl| own.at(ttl).routers.len() > 1);
     let flow_is_unit = rigour.for_all_flows && split;
 
+    let mut so_far = Pairs::default();
     for ttl in found.after + 1..=end {
         let hop = theirs.at(ttl);
         if hop.exceeded() == 0 {
             continue;
         }
-        let pairs = pairs(run, ttl, subject, controls, flow_is_unit);
+        let here = pairs(run, ttl, subject, controls, flow_is_unit.then_some(0));
+        // Where branches have not met again, the subject need not pass the controls' router.
+        if hop.routers.len() == 1 {
+            so_far = so_far.and(match flow_is_unit {
+                true => pairs(run, ttl, subject, controls, Some(so_far.flows)),
+                false => here,
+            });
+        }
         found.hops.push(ControlHop {
             ttl,
             routers: hop.routers.len(),
             sent: hop.sent,
             answered: hop.exceeded(),
-            pairs,
-            e_value: e_value(pairs.reference_only, pairs.target_only),
+            pairs: here,
+            e_value: e_value(so_far.reference_only, so_far.target_only),
+            so_far,
         });
     }
     found.before = found
@@ -186,12 +199,11 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
             found.single = None;
             last_shared = ttl;
         } else if shared > 0 {
-            // Not to be trusted yet, but the paths are still together.
+            // Not to be trusted yet, but the paths are still together, or together again.
             found.single = Some(ttl);
+            found.diverged = None;
             last_shared = ttl;
-        } else if beside(owners, theirs, ttl, last_shared)
-            && hop.routers.iter().all(|router| owners.is_of(router.address, &owners.router(ttl).asns))
-        {
+        } else if beside(owners, ttl, last_shared, &hop.routers) {
             if hop.exceeded() >= PROVEN {
                 found.after = ttl;
                 found.parallel = true;
@@ -205,15 +217,17 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
     }
 }
 
-/// Whether a router of the subject's at `ttl` that no control met may be a parallel branch of theirs: they do meet
-/// somebody there, in the middle of one AS, and were together not long before. It must be of that AS itself, too: a
+/// Whether routers of the subject's at `ttl` that no control met may be a parallel branch of theirs: the controls are in
+/// the middle of one AS there, and the paths were together not long before. They must be of that AS themselves, too: a
 /// router of another network is no branch but another way.
-fn beside(owners: &Owners, theirs: &Series, ttl: u8, last_shared: u8) -> bool {
+fn beside(owners: &Owners, ttl: u8, last_shared: u8, routers: &[Seen]) -> bool {
+    // A control's own router may be silent there: then the next one tells where the controls are.
+    let here = (ttl..=ttl.saturating_add(2)).map(|at| owners.origins(at)).find(|asns| !asns.is_empty());
+    let Some(here) = here.filter(|asns| asns.len() == 1) else { return false };
     last_shared > 0
         && ttl - last_shared <= 3
-        && !theirs.at(ttl).routers.is_empty()
-        && owners.router(ttl).asns.len() == 1
-        && owners.router(last_shared).asns.is_superset(&owners.router(ttl).asns)
+        && owners.router(last_shared).asns.is_superset(here)
+        && routers.iter().all(|router| owners.is_of(router.address, here))
 }
 
 fn tallies(own: &Series, theirs: &Series, end: u8, flow_is_unit: bool) -> Vec<Tally> {

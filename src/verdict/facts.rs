@@ -95,7 +95,8 @@ impl<'a> Facts<'a> {
         let own = Series::of(run, &[Selector::all(Run::TARGET)]);
         let theirs = Series::of(run, &selectors);
         let base = if theirs.last_router() > 0 { &theirs } else { &own };
-        let owners = Owners::new(base, distance, question.target, question.references);
+        let neighbours = question.neighbours.clone();
+        let owners = Owners::new(base, distance, question.target, question.references, neighbours);
         let rigour = Rigour { alpha, for_all_flows: true };
         let contrast = contrast(run, Selector::all(Run::TARGET), &selectors, distance, &owners, rigour);
         let reach = Reach::of(run, Run::TARGET);
@@ -211,7 +212,7 @@ fn cycle(own: &Series) -> Option<Cycle> {
     let routers: Vec<Option<IpAddr>> =
         (0..=last).map(|ttl| own.at(ttl).routers.first().map(|router| router.address)).collect();
     // One router at two TTLs happens: a box that forwards an expired packet, a path that changed its length. A cycle
-    // repeats at least two routers, three times in all.
+    // repeats at least two routers, three times in all; or one, four times at one distance, the others being silent.
     (2..=6u8).find_map(|period| {
         let repeats: Vec<u8> = (1..=last.saturating_sub(period))
             .filter(|ttl| {
@@ -222,7 +223,10 @@ fn cycle(own: &Series) -> Option<Cycle> {
         let mut distinct: Vec<IpAddr> = repeats.iter().filter_map(|ttl| routers[usize::from(*ttl)]).collect();
         distinct.sort();
         distinct.dedup();
-        (distinct.len() >= 2 && repeats.len() >= 3).then(|| Cycle {
+        let steady = repeats.windows(2).all(|pair| (pair[1] - pair[0]) % period == 0);
+        let twice_in_a_row = routers.windows(2).any(|pair| pair[0].is_some() && pair[0] == pair[1]);
+        let one = distinct.len() == 1 && steady && !twice_in_a_row;
+        ((distinct.len() >= 2 || one) && repeats.len() >= 3).then(|| Cycle {
             from: repeats[0],
             period,
             routers: distinct,

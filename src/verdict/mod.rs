@@ -31,7 +31,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::number::Asn;
-use crate::path::Path;
+use crate::path::{Neighbours, Path};
 use crate::trace::{Advice, Moment, Run};
 
 /// What is asked: this run, with these paths.
@@ -43,6 +43,8 @@ pub struct Question<'a> {
     pub target: &'a Path,
     /// The paths of everything it is compared with.
     pub references: &'a [Path],
+    /// Which ASes of these paths are neighbours, as far as is known.
+    pub neighbours: &'a Neighbours,
     /// Confidence asked for, as a share: 0.99 unless the user wants another.
     pub confidence: f64,
     /// When the question is put; only a run that goes on has to wait for anything.

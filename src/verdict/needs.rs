@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::contrast::{Contrast, MOST_PAIRS};
+use super::contrast::{Contrast, ControlHop, MOST_PAIRS};
 use super::facts::{DEAD_AFTER, Facts, asked};
 use super::observe::{FlowSet, Reach, Selector, Series, bit};
 use super::rules::{self, Draft, Ground};
@@ -20,6 +20,9 @@ const SILENT_AFTER: u32 = 3;
 const TRUST_AFTER: u32 = 5;
 /// Pairs asked for at a time once the paired test is satisfied and the posterior is not.
 const MORE_PAIRS: u32 = 4;
+/// Control hops that are asked abreast. What is silent at one of them is silent at all behind it, so that their pairs add
+/// up; and every router has a budget of its own.
+const ABREAST: usize = 4;
 /// Pairs at later control hops: they tell a loss in the middle from a silent host.
 const LATER_PAIRS: u32 = 3;
 
@@ -313,7 +316,7 @@ impl Wanted<'_> {
     fn pairs_sent(&self, ttl: u8) -> u32 {
         let controls: Vec<Selector> =
             self.facts.controls.iter().map(|control| Selector::all(control.id)).collect();
-        super::observe::pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, false).asked
+        super::observe::pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None).asked
     }
 
     /// Pairs where they decide.
@@ -321,39 +324,49 @@ impl Wanted<'_> {
         let contrast = &self.facts.contrast;
         let after = contrast.after;
         let flows = stats::flows_needed(self.facts.question.confidence).min(u32::from(self.flows()));
-        let candidate = contrast
+        let alpha = self.facts.alpha;
+        let usable: Vec<ControlHop> = contrast
             .hops
             .iter()
-            .find(|hop| hop.converged() && !hop.hopeless() && hop.pairs.settled < MOST_PAIRS)
-            .copied();
-        let deciding = contrast.before.or(candidate);
+            .filter(|hop| hop.converged() && !hop.hopeless() && hop.pairs.settled < MOST_PAIRS)
+            .copied()
+            .collect();
+        let deciding = contrast.before.or(usable.first().copied());
         if let Some(hop) = deciding {
-            let open = hop.pairs.asked - hop.pairs.settled;
-            let missing = rounds(self.facts.alpha, hop.pairs.reference_only, hop.pairs.target_only);
             // The pairs tell that the target is silent there; where few hops follow, it takes more of them to tell a loss
             // from a host that is silent by itself whatever was believed before.
             let unsure = matches!(draft.reason, Some(Reason::PriorSensitive | Reason::Weak));
-            let missing = if contrast.before.is_some() && unsure { missing.max(MORE_PAIRS) } else { missing };
-            let more = missing.max(flows.saturating_sub(hop.pairs.flows.count_ones() + open));
-            let wanted = (hop.pairs.settled + more).min(MOST_PAIRS);
-            self.pairs_up_to(hop.ttl, hop.pairs.asked, wanted);
+            let abreast: Vec<ControlHop> = match contrast.before {
+                Some(before) => vec![before],
+                None => usable.iter().take(ABREAST).copied().collect(),
+            };
+            if let Some(sum) = abreast.last().map(|last| last.so_far) {
+                let open = sum.asked - sum.settled;
+                let missing = rounds(alpha, sum.reference_only, sum.target_only);
+                let missing =
+                    if contrast.before.is_some() && unsure { missing.max(MORE_PAIRS) } else { missing };
+                let more = missing.max(flows.saturating_sub(sum.flows.count_ones())).saturating_sub(open);
+                self.pairs_among(&abreast, more);
+                // Enough in sum, and the nearest hop behind has not answered often enough to be one to go by.
+                if contrast.before.is_none() && more == 0 && open == 0 {
+                    self.pairs_among(&abreast, abreast.len() as u32);
+                }
+            }
+            self.narrow(&usable, draft);
             // A gap before it may hide a control hop that would narrow the interval.
             for ttl in after + 1..hop.ttl {
                 self.pairs_at(ttl, SILENT_AFTER - 1);
             }
             // Later hops tell a loss here from a host that is silent by itself: their silence speaks against that.
-            let mut later: Vec<u8> = contrast
-                .hops
-                .iter()
-                .filter(|later| later.ttl > hop.ttl && later.converged() && !later.hopeless())
-                .map(|later| later.ttl)
-                .collect();
-            later.reverse();
-            for ttl in later.into_iter().take(2) {
-                self.pairs_at(ttl, LATER_PAIRS);
+            if unsure || usable.len() < ABREAST {
+                let later = contrast.hops.iter().rev().filter(|later| later.converged() && !later.hopeless());
+                for ttl in later.map(|later| later.ttl).filter(|ttl| *ttl > hop.ttl).take(2) {
+                    self.pairs_at(ttl, LATER_PAIRS);
+                }
             }
             self.owners_around(hop.ttl);
             self.scope_at(hop.ttl);
+            self.reach_up_to(4);
         }
         if after > 0 {
             self.pairs_at(after, 2);
@@ -366,6 +379,51 @@ impl Wanted<'_> {
                 self.pairs_at(ttl, SILENT_AFTER);
             }
         }
+    }
+
+    /// This many pairs among these hops, the nearest first, each in the flow used least: the claim is about all flows,
+    /// and where a balancer splits them a flow counts once.
+    fn pairs_among(&mut self, hops: &[ControlHop], count: u32) {
+        let after = self.facts.contrast.after;
+        let mut used = vec![0u32; usize::from(self.flows())];
+        for probe in self.run().probes_to(Run::TARGET) {
+            if probe.stage == Stage::Confirm && probe.ttl > after {
+                used[usize::from(probe.flow.0)] += 1;
+            }
+        }
+        let controls: Vec<DestinationId> = self.facts.controls.iter().map(|control| control.id).collect();
+        let mut sent: Vec<u32> = hops.iter().map(|hop| self.pairs_sent(hop.ttl)).collect();
+        for round in 0..count {
+            let place = round as usize % hops.len();
+            let Some(flow) = (0..used.len()).min_by_key(|flow| used[*flow]) else { return };
+            if sent[place] < MOST_PAIRS {
+                let control = controls[sent[place] as usize % controls.len()];
+                let flow_id = FlowId(flow as u16);
+                self.push(
+                    &[(Run::TARGET, flow_id), (control, flow_id)],
+                    Some(hops[place].ttl),
+                    Stage::Confirm,
+                );
+                used[flow] += 1;
+                sent[place] += 1;
+            }
+        }
+    }
+
+    /// Once the loss is proven before some hop: can it be proven before a nearer one, where that names fewer ASes?
+    fn narrow(&mut self, usable: &[ControlHop], draft: &Draft) {
+        let contrast = &self.facts.contrast;
+        let Some(before) = contrast.before.filter(|_| draft.kind != Kind::LostInsideAs) else { return };
+        let Some(nearer) = usable.iter().find(|hop| hop.ttl < before.ttl).copied() else { return };
+        let owners = &self.facts.owners;
+        let (wide, close) =
+            (owners.interval(contrast.after, before.ttl), owners.interval(contrast.after, nearer.ttl));
+        if close == wide {
+            return;
+        }
+        let open = nearer.so_far.asked - nearer.so_far.settled;
+        let missing = rounds(self.facts.alpha, nearer.so_far.reference_only, nearer.so_far.target_only);
+        self.pairs_among(&[nearer], missing.saturating_sub(open));
     }
 
     /// At the end, once more: does the target answer now, do the routers still stand where they stood?

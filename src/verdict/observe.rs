@@ -290,12 +290,28 @@ pub struct Pairs {
     pub flows: FlowSet,
 }
 
+impl Pairs {
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            settled: self.settled + other.settled,
+            asked: self.asked + other.asked,
+            target_answered: self.target_answered + other.target_answered,
+            reference_answered: self.reference_answered + other.reference_answered,
+            reference_only: self.reference_only + other.reference_only,
+            target_only: self.target_only + other.target_only,
+            flows: self.flows | other.flows,
+        }
+    }
+}
+
 /// Counts the coin-drawn pairs at `ttl` between `subject` and any of `controls`.
 ///
-/// With `flow_is_unit` each flow counts once, by its first pair: where a balancer splits flows, two packets of one flow
-/// are not two pieces of evidence.
+/// With `once` each flow counts once, by its first pair, and not at all if it is among those given: where a balancer
+/// splits flows, two packets of one flow are not two pieces of evidence.
 #[must_use]
-pub fn pairs(run: &Run, ttl: u8, subject: Selector, controls: &[Selector], flow_is_unit: bool) -> Pairs {
+pub fn pairs(run: &Run, ttl: u8, subject: Selector, controls: &[Selector], once: Option<FlowSet>) -> Pairs {
     let mut found = Pairs::default();
     let probes = &run.probes;
     let mut place = 0;
@@ -314,8 +330,11 @@ pub fn pairs(run: &Run, ttl: u8, subject: Selector, controls: &[Selector], flow_
             .filter(confirms)
             .find(|probe| !subject.takes(probe) && controls.iter().any(|control| control.takes(probe)));
         let (Some(one), Some(other)) = (one, other) else { continue };
+        if once.is_some_and(|seen| (seen | found.flows) & bit(one.flow) != 0) {
+            continue;
+        }
         found.asked += 1;
-        if !one.is_settled() || !other.is_settled() || (flow_is_unit && found.flows & bit(one.flow) != 0) {
+        if !one.is_settled() || !other.is_settled() {
             continue;
         }
         found.settled += 1;

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use super::observe::Series;
 use crate::number::Asn;
-use crate::path::{Attribution, Kind, Path};
+use crate::path::{Attribution, Kind, Neighbours, Path};
 
 /// What the control's path shows at one TTL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,21 @@ struct Owner {
     address: Option<IpAddr>,
     asns: BTreeSet<Asn>,
     kind: Option<Kind>,
+    standing: Standing,
+}
+
+/// How much one address says of who stands there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    /// A neighbour on the path is of the same AS, or adjacency data vouch for it.
+    #[default]
+    Firm,
+    /// The only one of its AS, between two others: a network crossed by one router, or a router that answers with an
+    /// address of some third network (Hyun et al. 2003).
+    Alone,
+    /// The only one of its AS inside another. No route enters an AS twice (RFC 4271 §9.1.2), so it is a third party's
+    /// address.
+    Foreign,
 }
 
 impl Owner {
@@ -47,6 +62,8 @@ pub struct Owners {
     known: BTreeMap<IpAddr, BTreeSet<Asn>>,
     /// Origins of the target's own prefix.
     pub destination: BTreeSet<Asn>,
+    /// Which ASes are neighbours, as far as is known.
+    neighbours: Neighbours,
 }
 
 impl Owners {
@@ -55,7 +72,13 @@ impl Owners {
     /// `distance` is the TTL at which the reference's host stands; where it is unknown, nothing is known behind the
     /// last router.
     #[must_use]
-    pub fn new(controls: &Series, distance: Option<u8>, target: &Path, paths: &[Path]) -> Self {
+    pub fn new(
+        controls: &Series,
+        distance: Option<u8>,
+        target: &Path,
+        paths: &[Path],
+        neighbours: Neighbours,
+    ) -> Self {
         let known = attributions(target, paths);
         let destination: BTreeSet<Asn> = target.attribution.asns.iter().copied().collect();
         let last = distance.map_or(controls.last_router(), |distance| distance.saturating_sub(1));
@@ -72,13 +95,15 @@ impl Owners {
             hops.push(owner);
         }
         if distance.is_some() {
-            hops.push(Owner { address: None, asns: destination.clone(), kind: None });
+            let standing = Standing::Firm;
+            hops.push(Owner { address: None, asns: destination.clone(), kind: None, standing });
         }
+        stand(&mut hops, &neighbours);
         let known = known
             .into_iter()
             .map(|(address, attribution)| (address, attribution.asns.iter().copied().collect()))
             .collect();
-        Self { hops, known, destination }
+        Self { hops, known, destination, neighbours }
     }
 
     /// Whether an address seen on some path is of these ASes and no other; an unmapped one is of none.
@@ -104,40 +129,74 @@ impl Owners {
         self.at(ttl).and_then(|owner| owner.address)
     }
 
+    /// What the table says of the address shown at `ttl`; empty where nothing is shown or known.
+    #[must_use]
+    pub fn origins(&self, ttl: u8) -> &BTreeSet<Asn> {
+        static NOTHING: BTreeSet<Asn> = BTreeSet::new();
+        self.at(ttl).map_or(&NOTHING, |owner| &owner.asns)
+    }
+
     /// The candidates for the router at `ttl`.
     #[must_use]
     pub fn router(&self, ttl: u8) -> Candidates {
-        let place = usize::from(ttl);
-        let before = || (0..place).rev().map(|at| (at, &self.hops[at])).find(|(_, owner)| owner.mapped());
-        let after =
-            || (place + 1..self.hops.len()).map(|at| (at, &self.hops[at])).find(|(_, owner)| owner.mapped());
+        // Behind the host stands nothing that is known.
+        let place = usize::from(ttl).min(self.hops.len());
+        let before = self.hops[..place].iter().enumerate().rev().find(|(_, owner)| owner.mapped());
+        let behind = || self.hops.iter().enumerate().skip(place + 1).filter(|(_, owner)| owner.mapped());
         let mut found = Candidates::default();
         let Some(owner) = self.at(ttl).filter(|owner| owner.mapped()) else {
             // Silent, private, or an exchange's LAN: either neighbour may own it.
-            let (before, after) = (before(), after());
+            let after = behind().next();
             found.open = before.is_none() || after.is_none();
             for (_, neighbour) in [before, after].into_iter().flatten() {
-                found.asns.extend(&neighbour.asns);
-                found.several_origins |= neighbour.asns.len() > 1;
+                found.take(neighbour);
             }
             if let (Some((from, one)), Some((to, other))) = (before, after) {
-                found.hidden = one.asns.is_disjoint(&other.asns) && !self.only_an_exchange(from, to);
+                found.hidden = self.hides(from, one, to, other);
             }
             return found;
         };
-        found.asns.extend(&owner.asns);
-        found.several_origins = owner.asns.len() > 1;
-        match after() {
-            None => found.open = true,
+        if owner.standing != Standing::Foreign {
+            found.take(owner);
+        }
+        if owner.standing != Standing::Firm
+            && let Some((_, neighbour)) = before
+        {
+            found.take(neighbour);
+        }
+        // An address that stands alone may be a third party's, so what is behind it counts as well.
+        let mut place = place;
+        let mut last = owner;
+        for (at, next) in behind() {
             // The next address is of the same AS, or of an AS that shares a prefix with it: one organisation.
-            Some((_, next)) if !next.asns.is_disjoint(&owner.asns) => {}
-            Some((at, next)) => {
-                found.asns.extend(&next.asns);
-                found.several_origins |= next.asns.len() > 1;
-                found.hidden = at > place + 1 && !self.only_an_exchange(place, at);
+            let same = !next.asns.is_disjoint(&owner.asns);
+            if !same && next.standing != Standing::Foreign {
+                found.take(next);
+                found.hidden |= self.hides(place, last, at, next);
+            }
+            if same || next.standing == Standing::Firm {
+                return found;
+            }
+            if next.standing == Standing::Alone {
+                (place, last) = (at, next);
             }
         }
+        found.open = true;
         found
+    }
+
+    /// Whether an AS that no hop shows may stand between two mapped hops.
+    ///
+    /// Without adjacency data only a gap tells; with them, that the two are no neighbours does, gap or not, and that they
+    /// are neighbours explains a gap.
+    fn hides(&self, from: usize, one: &Owner, to: usize, other: &Owner) -> bool {
+        if !one.asns.is_disjoint(&other.asns) {
+            return false;
+        }
+        match self.neighbours.any(&one.asns, &other.asns) {
+            Some(neighbours) => !neighbours,
+            None => to > from + 1 && !self.only_an_exchange(from, to),
+        }
     }
 
     /// Between two mapped hops stands one hop, in the LAN of an exchange. That address belongs to the member that is
@@ -170,6 +229,32 @@ impl Owners {
         let up = (0..=after).rev().take_while(|ttl| is(self.at(*ttl))).count();
         let down = (before..).take_while(|ttl| is(self.at(*ttl))).count();
         (up + down) as u8
+    }
+}
+
+impl Candidates {
+    fn take(&mut self, owner: &Owner) {
+        self.asns.extend(&owner.asns);
+        self.several_origins |= owner.asns.len() > 1;
+    }
+}
+
+/// Finds the addresses that stand alone.
+fn stand(hops: &mut [Owner], neighbours: &Neighbours) {
+    let mapped: Vec<usize> = (0..hops.len()).filter(|at| hops[*at].mapped()).collect();
+    for window in mapped.windows(3) {
+        let (one, owner, other) = (&hops[window[0]].asns, &hops[window[1]], &hops[window[2]].asns);
+        if !owner.asns.is_disjoint(one) || !owner.asns.is_disjoint(other) {
+            continue;
+        }
+        let vouched = [one, other].iter().all(|asns| neighbours.any(asns, &owner.asns) == Some(true));
+        hops[window[1]].standing = if !one.is_disjoint(other) {
+            Standing::Foreign
+        } else if vouched {
+            Standing::Firm
+        } else {
+            Standing::Alone
+        };
     }
 }
 

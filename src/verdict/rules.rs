@@ -21,7 +21,7 @@ use std::net::IpAddr;
 
 use super::contrast::{Contrast, ControlHop, MOST_PAIRS};
 use super::facts::Facts;
-use super::observe::{Refusal, Selector, Series};
+use super::observe::Refusal;
 use super::owner::Candidates;
 use super::stats;
 use super::{Figures, Kind, Mechanism, Reason, Scope};
@@ -437,20 +437,16 @@ fn refused_off_path(facts: &Facts<'_>, refusal: Refusal, mechanism: Mechanism) -
 
 fn circles(facts: &Facts<'_>) -> Option<Draft> {
     let cycle = facts.cycle.as_ref()?;
+    // The router that sends the packets back is the last one on the reference's path; what it sends them to is the one
+    // before, or one that the reference never meets. Where that path is known, positions say more than addresses: in
+    // the circle the routers show their other sides.
+    let after = facts.contrast.after;
     let mut candidates = Candidates::default();
+    if after > 0 && !facts.controls.is_empty() {
+        candidates = facts.owners.interval(after - 1, after);
+    }
     for router in &cycle.routers {
         candidates.asns.extend(facts.asns_of(*router));
-    }
-    // Both ends of a border link may be numbered from one side's space: where a router of the circle is on the
-    // reference's path, whoever may own it there belongs to the set.
-    let theirs = Series::of(
-        facts.run(),
-        &facts.controls.iter().map(|control| Selector::all(control.id)).collect::<Vec<_>>(),
-    );
-    for ttl in 1..=theirs.last_router() {
-        if cycle.routers.iter().any(|router| theirs.at(ttl).has(*router)) {
-            candidates.asns.extend(facts.owners.router(ttl).asns);
-        }
     }
     let ground = Ground::Circles { routers: cycle.routers.clone() };
     let after = Some(Place {
@@ -466,6 +462,7 @@ fn circles(facts: &Facts<'_>) -> Option<Draft> {
         });
     }
     let within = !candidates.asns.is_disjoint(&facts.owners.destination);
+    let certain = !candidates.hidden && !candidates.open;
     Some(Draft {
         attribution_confidence: attribution(facts, &candidates, cycle.from, cycle.from),
         asns: if within { facts.owners.destination.clone() } else { candidates.asns },
@@ -474,7 +471,11 @@ fn circles(facts: &Facts<'_>) -> Option<Draft> {
         scope: Scope::Host,
         location_confidence: 0.99,
         ground,
-        ..Draft::new(if within { Kind::DestinationNetwork } else { Kind::RoutingFault })
+        ..Draft::new(match (within, certain) {
+            (true, _) => Kind::DestinationNetwork,
+            (false, true) => Kind::RoutingFault,
+            (false, false) => Kind::LostInAsRange,
+        })
     })
 }
 
@@ -519,6 +520,10 @@ fn unstable(facts: &Facts<'_>) -> Option<Draft> {
 fn lost(facts: &Facts<'_>) -> Option<Draft> {
     let contrast = &facts.contrast;
     let before = contrast.before?;
+    // A single answer from behind it has to be explained first.
+    if contrast.single.is_some_and(|ttl| ttl >= before.ttl) {
+        return None;
+    }
     if contrast.posterior < 1.0 - facts.alpha || enough_flows(facts, before).is_none() {
         return None;
     }
@@ -565,19 +570,20 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
 
 /// The flows in which the target was probed at the hop that decides, if they are as many as the confidence takes.
 pub fn enough_flows(facts: &Facts<'_>, before: ControlHop) -> Option<u32> {
-    let flows = facts.own.at(before.ttl).flows_sent.count_ones();
+    let probed = (facts.contrast.after + 1..=before.ttl).map(|ttl| facts.own.at(ttl).flows_sent);
+    let flows = probed.fold(0, |all, flows| all | flows).count_ones();
     let needed = stats::flows_needed(facts.question.confidence).min(facts.run().flows.len() as u32);
     (flows >= needed).then_some(flows)
 }
 
 fn figures(contrast: &Contrast, before: ControlHop) -> Figures {
     Figures {
-        pairs: before.pairs.settled,
-        target_answered: before.pairs.target_answered,
-        reference_answered: before.pairs.reference_answered,
+        pairs: before.so_far.settled,
+        target_answered: before.so_far.target_answered,
+        reference_answered: before.so_far.reference_answered,
         e_value: before.e_value,
         posterior: contrast.posterior_usual,
-        flows: before.pairs.flows.count_ones(),
+        flows: before.so_far.flows.count_ones(),
         references: 0,
     }
 }

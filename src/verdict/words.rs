@@ -90,8 +90,17 @@ impl Words<'_> {
 
     fn contrast(&self) -> String {
         let figures = self.draft.figures;
+        let after = self.draft.after.map_or(0, |place| place.ttl);
+        let (Some(first), Some(before)) = (self.facts.contrast.hops.first(), self.draft.before) else {
+            return String::new();
+        };
+        let (place, verb) = if first.ttl.max(after + 1) == before.ttl {
+            ("that hop it".to_owned(), "answered")
+        } else {
+            (format!("hops {} to {} these", first.ttl.max(after + 1), before.ttl), "answered")
+        };
         format!(
-            "In {} pairs of probes at that hop it answered {} for the reference and {} for the target",
+            "In {} pairs of probes at {place} {verb} {} for the reference and {} for the target",
             figures.pairs, figures.reference_answered, figures.target_answered
         )
     }
