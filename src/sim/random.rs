@@ -79,6 +79,10 @@ pub enum Fault {
     ApartInside,
     /// The target is routed apart from the references in transit, and is silent.
     ApartInTransit,
+    /// The target's way is a hop longer than the references' in transit, joins theirs again, and is cut behind.
+    Shifted,
+    /// The same, and nothing is lost.
+    ShiftedWell,
     /// A drop begins in mid-run.
     Begins,
     /// The route moves in mid-run, and nothing is lost.
@@ -87,7 +91,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Nothing,
         Self::Drop,
         Self::EdgeDrop,
@@ -107,6 +111,8 @@ impl Fault {
         Self::BothDead,
         Self::ApartInside,
         Self::ApartInTransit,
+        Self::Shifted,
+        Self::ShiftedWell,
         Self::Begins,
         Self::RouteChange,
     ];
@@ -134,6 +140,8 @@ impl Fault {
             Self::BothDead => "both-dead",
             Self::ApartInside => "apart-inside",
             Self::ApartInTransit => "apart-transit",
+            Self::Shifted => "shifted",
+            Self::ShiftedWell => "shifted-well",
             Self::Begins => "begins",
             Self::RouteChange => "route-change",
         }
@@ -151,6 +159,7 @@ impl Fault {
                 | Self::BothDead
                 | Self::ApartInside
                 | Self::ApartInTransit
+                | Self::ShiftedWell
                 | Self::RouteChange
         )
     }
@@ -196,7 +205,7 @@ pub fn world(seed: u64, fault: Fault, weather: Weather) -> World {
     let mut dice = ChaCha8Rng::seed_from_u64(seed ^ (fault as u64) << 48);
     // Not every world has room for every fault (a branch, say): draw until one has.
     loop {
-        let mut draft = Draft::new(&mut dice, weather, fault, seed % 3 == 0);
+        let mut draft = Draft::new(&mut dice, weather, fault, seed.is_multiple_of(3));
         if let Some(culprit) = draft.spoil(fault) {
             return draft.finish(seed, fault, culprit);
         }
@@ -565,7 +574,9 @@ impl<'a> Draft<'a> {
         let count = self.systems.len();
         let transit = |draft: &mut Self| {
             if draft.usual() {
-                draft.router_of(0, count - 1)
+                // The first router is our access: what it drops on its way in cannot be told from our own line.
+                let access = draft.systems[0].rows[0][0].clone();
+                draft.router_of(0, count - 1).filter(|(at, _)| *at != access)
             } else {
                 // The path stops at hop 4: behind the home, one router of the provider and two of the transit.
                 Some((draft.systems[1].rows[1][0].clone(), draft.systems[1].asn))
@@ -711,6 +722,46 @@ impl<'a> Draft<'a> {
                 self.beside(&row[0], &format!("as{}", place + 1), place + 1);
                 Some(None)
             }
+            Fault::Shifted | Fault::ShiftedWell => {
+                // A router that only the target passes, between two neighbours on the path; or one that it skips.
+                let rows: Vec<(String, Asn)> = self
+                    .systems
+                    .iter()
+                    .flat_map(|system| system.rows.iter().map(move |row| (row, system.asn)))
+                    .filter(|(row, _)| row.len() == 1)
+                    .map(|(row, asn)| (row[0].clone(), asn))
+                    .collect();
+                let start = self.dice.random_range(0..rows.len().checked_sub(3)?);
+                let skips = self.chance(0.5);
+                let (near, far) = (rows[start].0.clone(), rows[start + if skips { 2 } else { 1 }].0.clone());
+                let place = self.systems.iter().position(|system| system.asn == rows[start].1)?;
+                let space = format!("as{place}");
+                if skips {
+                    self.detour(&near, &far, &space, (800, 800));
+                    self.routes.push(Route { at: near, to: TARGET.to_owned(), via: far, from_s: 0.0, until_s: None });
+                } else {
+                    let name = "x-way".to_owned();
+                    self.routers.insert(name.clone(), Router { answers: Some(0.95), ..Router::default() });
+                    if let Some(network) = self.networks.iter_mut().find(|one| one.name == space) {
+                        network.routers.push(name.clone());
+                    }
+                    self.detour(&near, &name, &space, (800, 800));
+                    self.detour(&name, &far, &space, (800, 800));
+                    for (at, via) in [(near, name.clone()), (name, far)] {
+                        self.routes.push(Route { at, to: TARGET.to_owned(), via, from_s: 0.0, until_s: None });
+                    }
+                }
+                if fault == Fault::ShiftedWell {
+                    return Some(None);
+                }
+                let behind = rows[start + 2..].iter().filter(|(_, asn)| *asn != self.systems[count - 1].asn);
+                let behind: Vec<(String, Asn)> = behind.cloned().collect();
+                let (at, asn) = behind.choose(self.dice).cloned()?;
+                let place = self.place();
+                let rule = self.rule(&at, place, Action::Drop);
+                self.rules.push(rule);
+                Some(Some(asn))
+            }
             Fault::RouteChange => {
                 let (before, branch) = self
                     .systems
@@ -728,6 +779,19 @@ impl<'a> Draft<'a> {
                 Some(None)
             }
         }
+    }
+
+    /// A link that nothing takes but what is sent there.
+    fn detour(&mut self, from: &str, to: &str, space: &str, costs: (u32, u32)) {
+        self.links.push(Link {
+            between: [from.to_owned(), to.to_owned()],
+            ms: Some(1.5),
+            jitter_ms: 0.0,
+            loss: 0.0,
+            space: Some(space.to_owned()),
+            cost: Some(costs.0),
+            cost_back: Some(costs.1),
+        });
     }
 
     /// Moves the target behind a row of routers of its own, from `before` on: one for each AS from `first` to the last.

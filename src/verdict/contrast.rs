@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::observe::{FlowSet, Pairs, Seen, Selector, Series, pairs};
 use super::owner::Owners;
 use super::stats::{self, Tally, e_value};
-use crate::trace::{ReplyKind, Run};
+use crate::trace::{ReplyKind, Run, Stage};
 
 /// Answers that prove a hop reached.
 const PROVEN: u32 = 2;
@@ -70,6 +70,10 @@ pub struct Contrast {
     pub diverged: Option<(u8, IpAddr)>,
     /// The last router reached stands beside the controls', in the same AS: a parallel branch.
     pub parallel: bool,
+    /// The subject came, by a longer or shorter way, to the last router that the controls show before their host.
+    pub arrived: bool,
+    /// Pairs at hops that the subject is known to reach, summed: they should be answered alike.
+    pub reached_pairs: Pairs,
     /// The highest TTL at which a control met a router.
     pub last_control: u8,
     /// The hops behind `after` at which controls were answered, ascending.
@@ -120,6 +124,8 @@ pub fn contrast(
         single: None,
         diverged: None,
         parallel: false,
+        arrived: false,
+        reached_pairs: Pairs::default(),
         last_control,
         hops: Vec::new(),
         before: None,
@@ -130,6 +136,8 @@ pub fn contrast(
         branches: false,
     };
     reached(&mut found, &own, &theirs, owners);
+    found.reached_pairs = (1..=found.after)
+        .fold(Pairs::default(), |sum, ttl| sum.and(pairs(run, ttl, subject, controls, None, &[Stage::Scout, Stage::Confirm])));
     found.branches = (found.after.max(1)..=end).any(|ttl| theirs.at(ttl).routers.len() > 1);
     let split =
         found.branches || (found.after.max(1)..=own.last_router()).any(|ttl| own.at(ttl).routers.len() > 1);
@@ -141,11 +149,11 @@ pub fn contrast(
         if hop.exceeded() == 0 {
             continue;
         }
-        let here = pairs(run, ttl, subject, controls, flow_is_unit.then_some(0));
+        let here = pairs(run, ttl, subject, controls, flow_is_unit.then_some(0), &[Stage::Confirm]);
         // Where branches have not met again, the subject need not pass the controls' router.
         if hop.routers.len() == 1 {
             so_far = so_far.and(match flow_is_unit {
-                true => pairs(run, ttl, subject, controls, Some(so_far.flows)),
+                true => pairs(run, ttl, subject, controls, Some(so_far.flows), &[Stage::Confirm]),
                 false => here,
             });
         }
@@ -184,14 +192,10 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
     for ttl in 1..=own.last_router() {
         let hop = own.at(ttl);
         let Some(_) = hop.routers.first() else { continue };
-        // Hosts of one network may stand a hop nearer or farther, and so may what leads to them.
-        let near = ttl.saturating_sub(1)..=ttl.saturating_add(1);
-        let shared: u32 = hop
-            .routers
-            .iter()
-            .filter(|router| near.clone().any(|at| theirs.at(at).has(router.address)))
-            .map(|router| router.count)
-            .sum();
+        // At the same distance, or the subject took another way: probes with one TTL then expire at different routers,
+        // and nothing can be compared behind.
+        let shared: u32 =
+            hop.routers.iter().filter(|router| theirs.at(ttl).has(router.address)).map(|router| router.count).sum();
         if shared >= PROVEN {
             found.after = ttl;
             found.parallel = false;
@@ -211,8 +215,12 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
             } else {
                 found.single = Some(ttl);
             }
-        } else if found.diverged.is_none() {
-            found.diverged = hop.routers.first().map(|router| (ttl, router.address));
+        } else {
+            let last = theirs.at(found.last_control);
+            found.arrived |= hop.routers.iter().any(|router| last.has(router.address));
+            if found.diverged.is_none() {
+                found.diverged = hop.routers.first().map(|router| (ttl, router.address));
+            }
         }
     }
 }

@@ -28,7 +28,9 @@ pub struct Facts<'a> {
     pub refusals: Vec<Refusal>,
     /// What the target's own probes drew, hop by hop.
     pub own: Series,
-    /// What is compared with.
+    /// Everything that could be compared with.
+    pub references: Vec<Control>,
+    /// What is compared with: those of them that stay with the target the longest, and get through if any of these does.
     pub controls: Vec<Control>,
     /// The TTL at which a control's host stands: the farthest one known.
     pub distance: Option<u8>,
@@ -40,6 +42,9 @@ pub struct Facts<'a> {
     pub cycle: Option<Cycle>,
     /// Some flows arrive and others do not.
     pub split: Option<Split>,
+    /// How likely the answers to probes with a full TTL would be all before the silences, or all behind them, if time did
+    /// not matter; 1 if they are not.
+    pub turned: f64,
 }
 
 /// One destination that is compared with.
@@ -90,9 +95,11 @@ impl<'a> Facts<'a> {
             .iter()
             .map(|path| Control { id: path.destination, reached: path.reached, distance: path.distance })
             .collect();
+        let own = Series::of(run, &[Selector::all(Run::TARGET)]);
+        let references = controls.clone();
+        let controls = together(run, &own, controls);
         let selectors: Vec<Selector> = controls.iter().map(|one| Selector::all(one.id)).collect();
         let distance = controls.iter().filter_map(|one| one.distance).max();
-        let own = Series::of(run, &[Selector::all(Run::TARGET)]);
         let theirs = Series::of(run, &selectors);
         let base = if theirs.last_router() > 0 { &theirs } else { &own };
         let neighbours = question.neighbours.clone();
@@ -109,11 +116,13 @@ impl<'a> Facts<'a> {
             cycle: cycle(&own),
             reach,
             own,
+            references,
             controls,
             distance,
             owners,
             contrast,
             split,
+            turned: turned(run),
         }
     }
 
@@ -206,14 +215,31 @@ fn attribution_of(path: &Path, address: IpAddr) -> Option<Vec<Asn>> {
     })
 }
 
+/// The controls that share the target's path the longest. One that has left it before says nothing about what is
+/// behind; nor does one that is dead itself, where another one lives.
+fn together(run: &Run, own: &Series, controls: Vec<Control>) -> Vec<Control> {
+    if controls.len() < 2 {
+        return controls;
+    }
+    let paths: Vec<Series> = controls.iter().map(|one| Series::of(run, &[Selector::all(one.id)])).collect();
+    let meets = |series: &Series, ttl: u8| own.at(ttl).routers.iter().any(|one| series.at(ttl).has(one.address));
+    let shared = |series: &Series| (1..=own.last_router()).rev().find(|ttl| meets(series, *ttl)).unwrap_or(0);
+    let best = paths.iter().map(shared).max().unwrap_or(0);
+    let stays = |series: &Series| best == 0 || meets(series, best) || series.at(best).routers.is_empty();
+    let kept: Vec<Control> =
+        controls.into_iter().zip(&paths).filter(|(_, series)| stays(series)).map(|(one, _)| one).collect();
+    let alive = kept.iter().any(|one| one.reached);
+    kept.into_iter().filter(|one| one.reached || !alive).collect()
+}
+
 /// Looks for routers that come back with a period of two or more.
 fn cycle(own: &Series) -> Option<Cycle> {
     let last = own.last_router();
     let routers: Vec<Option<IpAddr>> =
         (0..=last).map(|ttl| own.at(ttl).routers.first().map(|router| router.address)).collect();
     // One router at two TTLs happens: a box that forwards an expired packet, a path that changed its length. A cycle
-    // repeats at least two routers, three times in all; or one, four times at one distance, the others being silent.
-    (2..=6u8).find_map(|period| {
+    // repeats at least two routers, three times in all.
+    let whole = (2..=6u8).find_map(|period| {
         let repeats: Vec<u8> = (1..=last.saturating_sub(period))
             .filter(|ttl| {
                 let (one, other) = (routers[usize::from(*ttl)], routers[usize::from(ttl + period)]);
@@ -223,16 +249,40 @@ fn cycle(own: &Series) -> Option<Cycle> {
         let mut distinct: Vec<IpAddr> = repeats.iter().filter_map(|ttl| routers[usize::from(*ttl)]).collect();
         distinct.sort();
         distinct.dedup();
-        let steady = repeats.windows(2).all(|pair| (pair[1] - pair[0]) % period == 0);
-        let twice_in_a_row = routers.windows(2).any(|pair| pair[0].is_some() && pair[0] == pair[1]);
-        let one = distinct.len() == 1 && steady && !twice_in_a_row;
-        ((distinct.len() >= 2 || one) && repeats.len() >= 3).then(|| Cycle {
+        (distinct.len() >= 2 && repeats.len() >= 3).then(|| Cycle {
             from: repeats[0],
             period,
             routers: distinct,
             repeats: repeats.len() as u32,
         })
+    });
+    whole.or_else(|| thinned(&routers))
+}
+
+/// A cycle of which one router alone answers, or others seldom: it is met at four TTLs or more, never at two in a row.
+fn thinned(routers: &[Option<IpAddr>]) -> Option<Cycle> {
+    let mut seen: BTreeMap<IpAddr, Vec<u8>> = BTreeMap::new();
+    for (ttl, router) in routers.iter().enumerate() {
+        if let Some(router) = router {
+            seen.entry(*router).or_default().push(ttl as u8);
+        }
+    }
+    let (router, ttls) = seen.into_iter().max_by_key(|(_, ttls)| ttls.len())?;
+    let period = ttls.windows(2).map(|pair| pair[1] - pair[0]).reduce(greatest_common_divisor)?;
+    (ttls.len() >= 4 && period >= 2).then(|| Cycle {
+        from: ttls[0],
+        period,
+        routers: vec![router],
+        repeats: ttls.len() as u32 - 1,
     })
+}
+
+const fn greatest_common_divisor(a: u8, b: u8) -> u8 {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 fn split(
@@ -261,6 +311,24 @@ fn split(
     let rigour = Rigour { alpha, for_all_flows: false };
     let contrast = contrast(run, subject, &others, distance, owners, rigour);
     Some(Split { dead, alive, chance, contrast })
+}
+
+/// All orders of the answered and the silent probes being equally likely if time does not matter (a permutation test),
+/// two of them are clean: answers first, or silences first.
+fn turned(run: &Run) -> f64 {
+    let address = run.destination(Run::TARGET).address;
+    let fates: Vec<bool> = run
+        .probes_to(Run::TARGET)
+        .filter(|probe| probe.stage == Stage::Reach && probe.was_sent() && probe.is_settled())
+        .map(|probe| probe.replies.iter().any(|reply| reply.answers_for(address)))
+        .collect();
+    let changes = fates.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    if changes != 1 {
+        return 1.0;
+    }
+    let answered = fates.iter().filter(|answered| **answered).count() as u32;
+    let orders = super::stats::ln_choose(fates.len() as u32, answered);
+    (2.0 * (-orders).exp()).min(1.0)
 }
 
 /// How likely it would be that as many flows as these, or more, stay wholly silent if every probe were lost with one

@@ -129,31 +129,36 @@ impl Wanted<'_> {
                 }
             }
         }
-        self.other_protocol();
+        self.elsewhere();
         self.every_flow();
     }
 
-    /// Something that speaks in the target's name and stands nearer by the way its answers come back than the same
-    /// host's answers by another protocol: follow that protocol's path to see.
-    fn other_protocol(&mut self) {
-        let answers = &self.facts.answers;
-        let Some(near) =
-            answers.iter().filter_map(|answer| answer.reply_ttl).map(crate::trace::hops_back).max()
-        else {
-            return;
+    /// Where the target's name is used well before the reference's distance, or the answers come a shorter way back than
+    /// those of the same host's other ports and protocols: from where do those answer?
+    fn elsewhere(&mut self) {
+        let Some(here) = self.facts.answered_at() else { return };
+        let back = |answers: &[super::observe::Answer]| {
+            answers.iter().filter_map(|answer| answer.reply_ttl).map(crate::trace::hops_back).min()
         };
-        let own = self.run().destination(Run::TARGET).protocol;
-        let suspect = self.facts.variants().find(|(_, protocol, answers)| {
-            let far = answers.iter().filter_map(|answer| answer.reply_ttl).map(crate::trace::hops_back).min();
-            *protocol != own && far.is_some_and(|far| far >= near + rules::SUSPICIOUSLY_NEAR)
-        });
-        let Some((id, _, answers)) = suspect else { return };
-        if answers.iter().any(|answer| answer.ttl.is_some()) {
-            return;
-        }
-        for ttl in self.run().first_ttl..=self.run().max_ttl {
-            if asked(self.run(), id, ttl, Stage::Scout) == 0 {
-                self.push(&[(id, FlowId(0))], Some(ttl), Stage::Scout);
+        let near = back(&self.facts.answers);
+        let distance = self.facts.distance;
+        let early = distance.is_some_and(|distance| distance >= here + rules::SUSPICIOUSLY_NEAR);
+        let suspects: Vec<(DestinationId, bool)> = self
+            .facts
+            .variants()
+            .filter(|(_, _, answers)| !answers.is_empty() && answers.iter().all(|answer| answer.ttl.is_none()))
+            .map(|(id, _, answers)| {
+                let far = near.zip(back(&answers));
+                (id, far.is_some_and(|(near, far)| far >= near + rules::SUSPICIOUSLY_NEAR))
+            })
+            .filter(|(_, farther)| *farther || early)
+            .collect();
+        let last = distance.unwrap_or(self.run().max_ttl).saturating_add(2).min(self.run().max_ttl);
+        for (id, _) in suspects {
+            for ttl in here..=last {
+                if asked(self.run(), id, ttl, Stage::Scout) == 0 {
+                    self.push(&[(id, FlowId(0))], Some(ttl), Stage::Scout);
+                }
             }
         }
     }
@@ -287,9 +292,16 @@ impl Wanted<'_> {
 
     fn silent(&mut self, draft: &Draft) {
         let contrast = &self.facts.contrast;
-        if let Some((ttl, _)) = contrast.diverged {
-            // More flows may show that the two paths do share this router.
-            self.pairs_at(ttl, 4);
+        if let Some((ttl, address)) = contrast.diverged {
+            if contrast.arrived {
+                self.reach_up_to(DEAD_AFTER);
+                self.wait_for_host_down();
+                return;
+            }
+            // More flows may show that the two paths do share this router, above all where it is of the same network.
+            let here = self.facts.owners.origins(ttl);
+            let branch = !here.is_empty() && self.facts.owners.is_of(address, here);
+            self.pairs_at(ttl, if branch { 8 } else { 4 });
             return;
         }
         if let Some(ttl) = contrast.single {
@@ -316,7 +328,7 @@ impl Wanted<'_> {
     fn pairs_sent(&self, ttl: u8) -> u32 {
         let controls: Vec<Selector> =
             self.facts.controls.iter().map(|control| Selector::all(control.id)).collect();
-        super::observe::pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None).asked
+        super::observe::pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None, &[Stage::Confirm]).asked
     }
 
     /// Pairs where they decide.

@@ -306,12 +306,19 @@ impl Pairs {
     }
 }
 
-/// Counts the coin-drawn pairs at `ttl` between `subject` and any of `controls`.
+/// Counts the coin-drawn pairs at `ttl`, sent at one of these stages, between `subject` and any of `controls`.
 ///
 /// With `once` each flow counts once, by its first pair, and not at all if it is among those given: where a balancer
 /// splits flows, two packets of one flow are not two pieces of evidence.
 #[must_use]
-pub fn pairs(run: &Run, ttl: u8, subject: Selector, controls: &[Selector], once: Option<FlowSet>) -> Pairs {
+pub fn pairs(
+    run: &Run,
+    ttl: u8,
+    subject: Selector,
+    controls: &[Selector],
+    once: Option<FlowSet>,
+    stages: &[Stage],
+) -> Pairs {
     let mut found = Pairs::default();
     let probes = &run.probes;
     let mut place = 0;
@@ -323,7 +330,7 @@ pub fn pairs(run: &Run, ttl: u8, subject: Selector, controls: &[Selector], once:
         }
         let members = &probes[place..end];
         place = end;
-        let confirms = |probe: &&Probe| probe.ttl == ttl && probe.stage == Stage::Confirm && probe.was_sent();
+        let confirms = |probe: &&Probe| probe.ttl == ttl && stages.contains(&probe.stage) && probe.was_sent();
         let one = members.iter().filter(confirms).find(|probe| subject.takes(probe));
         let other = members
             .iter()

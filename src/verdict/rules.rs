@@ -6,7 +6,7 @@
 //! | 2 | something near us answers for target and reference alike, and the target stands farther by another protocol | `intercepted` |
 //! | 3 | the target's name is used at a hop that another network owns, before the reference's distance | `injected` |
 //! | 4 | the target answers in some flows and is dead in others, more cleanly than chance would have it | `partial` |
-//! | 5 | the target answers | `reachable` |
+//! | 5 | the target answers: at one time and not at another; or as it should | inconclusive: `time_varying`; `reachable` |
 //! | 6 | a device says that it refuses, or knows no route | `rejected`, `routing_fault`, `host_or_return_path`, … |
 //! | 7 | the target's probes go in circles | `routing_fault` |
 //! | 8 | there is nothing to compare with, or it does not get through | inconclusive: `no_reference`, `reference_unreachable` |
@@ -20,13 +20,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::contrast::{Contrast, ControlHop, MOST_PAIRS};
-use super::facts::Facts;
-use super::observe::Refusal;
+use super::facts::{DEAD_AFTER, Facts};
+use super::observe::{Refusal, bit};
 use super::owner::Candidates;
 use super::stats;
 use super::{Figures, Kind, Mechanism, Reason, Scope};
 use crate::number::Asn;
-use crate::trace::{End, Protocol, ReplyKind, Run, hops_back};
+use crate::trace::{End, Protocol, ReplyKind, Role, Run, hops_back};
 
 /// No published mapping of router addresses to operators is right more often (bdrmap 2016, bdrmapIT 2018).
 const BEST_ATTRIBUTION: f64 = 0.98;
@@ -98,6 +98,15 @@ pub enum Ground {
     },
     /// The reply's TTL copies the probe's: the forger may stand nearer.
     Mirrored,
+    /// Something answers in the target's name.
+    Forged,
+    /// A network that shows no router may stand in the interval.
+    Unseen,
+    /// Full-TTL probes were answered at one time, or now and then, and not otherwise.
+    NowAndThen {
+        answered: u32,
+        sent: u32,
+    },
     /// Something answers in the name of both at this TTL.
     SpeaksForAll {
         ttl: u8,
@@ -133,6 +142,7 @@ const RULES: &[Rule] = &[
     intercepted,
     injected,
     partial,
+    time_varying,
     reachable,
     refused,
     circles,
@@ -187,7 +197,6 @@ pub fn nearer_than_itself(facts: &Facts<'_>) -> Option<(u8, u8)> {
     let here = facts.answered_at()?;
     let there = facts
         .variants()
-        .filter(|(_, protocol, _)| *protocol != facts.run().destination(Run::TARGET).protocol)
         .filter_map(|(_, _, answers)| {
             answers.iter().filter(|answer| !answer.ambiguous).filter_map(|answer| answer.ttl).min()
         })
@@ -212,12 +221,26 @@ fn intercepted(facts: &Facts<'_>) -> Option<Draft> {
 
 // ---- 3 ----
 
-/// The TTL at which something speaks in the target's name suspiciously near: well before the reference's distance, at a
-/// hop that the reference's path shows in another network.
+/// The TTL at which something speaks in the target's name suspiciously near: nearer than the same host answers on another
+/// port or by another protocol; or well before the reference's distance, at a hop that the reference's path shows in
+/// another network.
 pub fn speaks_early(facts: &Facts<'_>) -> Option<u8> {
+    if let Some((here, _)) = nearer_than_itself(facts) {
+        return Some(here);
+    }
     let here = facts.answered_at()?;
     let far = facts.controls.iter().filter_map(|control| control.distance).min()?;
     if here + SUSPICIOUSLY_NEAR > far {
+        return None;
+    }
+    // The target's own way may be shorter: it left the reference's before, or came to the reference's last router.
+    if facts.contrast.diverged.is_some() || facts.contrast.arrived {
+        return None;
+    }
+    // What answers another protocol from there is the host.
+    let own = facts.run().destination(Run::TARGET).protocol;
+    let others = facts.variants().filter(|(_, protocol, _)| *protocol != own).flat_map(|(_, _, answers)| answers);
+    if others.filter_map(|answer| answer.ttl).any(|ttl| ttl <= here + 1) {
         return None;
     }
     // A host of the destination's network may really stand nearer than its neighbour.
@@ -263,7 +286,10 @@ fn injected(facts: &Facts<'_>) -> Option<Draft> {
         };
     let (spoken, _) = spoken_at(facts, here);
     let (too_early, silent_before) = spoken_at(facts, here - 1);
-    if !really_farther(facts, here) || spoken < SPEAKS || too_early > 0 || silent_before < SILENT_BEFORE {
+    // Routers between the last one reached and here that answer the reference and not the target are not on its way.
+    let gap = facts.contrast.hops.iter().any(|hop| hop.ttl < here && hop.answers());
+    let clear = spoken >= SPEAKS && too_early == 0 && silent_before >= SILENT_BEFORE && !gap;
+    if !really_farther(facts, here) || !clear {
         return Some(Draft { mechanism, ..Draft::inconclusive(Reason::Contradiction) });
     }
     let mirrored = mirrored(facts);
@@ -272,6 +298,11 @@ fn injected(facts: &Facts<'_>) -> Option<Draft> {
     let from = if mirrored { here.div_ceil(2) - 1 } else { here - 1 };
     let candidates = facts.owners.interval(from, here);
     let accuses = !mirrored && !candidates.open && !candidates.hidden && !candidates.asns.is_empty();
+    let kind = match (accuses, candidates.asns.is_disjoint(&facts.owners.destination)) {
+        (false, _) => Kind::LostInAsRange,
+        (true, false) => Kind::DestinationNetwork,
+        (true, true) => Kind::Injected,
+    };
     Some(Draft {
         asns: candidates.asns.clone(),
         after: Some(place(facts, from)),
@@ -280,8 +311,8 @@ fn injected(facts: &Facts<'_>) -> Option<Draft> {
         scope: scope(facts, here),
         location_confidence: 0.99,
         attribution_confidence: attribution(facts, &candidates, from, here),
-        ground: if mirrored { Ground::Mirrored } else { Ground::Plain },
-        ..Draft::new(if accuses { Kind::Injected } else { Kind::LostInAsRange })
+        ground: if mirrored { Ground::Mirrored } else { Ground::Forged },
+        ..Draft::new(kind)
     })
 }
 
@@ -303,6 +334,12 @@ fn mirrored(facts: &Facts<'_>) -> bool {
 
 fn partial(facts: &Facts<'_>) -> Option<Draft> {
     let split = facts.split.as_ref().filter(|split| split.chance <= facts.alpha)?;
+    // Flows that arrive do so as a rule: where every flow loses most of its packets, no branch is to blame.
+    let alive = facts.reach.flows.iter().filter(|(flow, _, _)| split.alive & bit(*flow) != 0);
+    let (sent, answered) = alive.fold((0, 0), |sum, (_, sent, answered)| (sum.0 + sent, sum.1 + answered));
+    if answered * 2 < sent {
+        return None;
+    }
     let (dead, flows) = (split.dead.count_ones(), (split.dead | split.alive).count_ones());
     let (low, high) = stats::clopper_pearson(dead, flows, facts.question.confidence);
     let mut draft = Draft {
@@ -321,10 +358,30 @@ fn partial(facts: &Facts<'_>) -> Option<Draft> {
         draft.figures = figures(contrast, before);
         draft.asns = candidates.asns;
     }
+    if draft.asns.is_empty() {
+        // That a share of the flows dies is known, and not where.
+        draft.kind = Kind::Inconclusive;
+        draft.reason = Some(Reason::EcmpUnresolved);
+        draft.mechanism = Mechanism::Unknown;
+    }
     Some(draft)
 }
 
 // ---- 5 ----
+
+/// Silent probes with a full TTL that make a target that answered some no longer reachable without more words.
+const HEAVY_LOSS_AFTER: u32 = 12;
+
+/// The target answered at one time and not at another; or it answers less than half of what it should.
+fn time_varying(facts: &Facts<'_>) -> Option<Draft> {
+    let (sent, answered) = (facts.reach.sent(), facts.reach.answered());
+    let turned = facts.turned <= facts.alpha;
+    let seldom = answered > 0 && answered * 2 < sent && sent >= HEAVY_LOSS_AFTER;
+    (turned || seldom).then(|| Draft {
+        ground: Ground::NowAndThen { answered, sent },
+        ..Draft::inconclusive(Reason::TimeVarying)
+    })
+}
 
 fn reachable(facts: &Facts<'_>) -> Option<Draft> {
     let last = facts.answers.last()?;
@@ -388,7 +445,10 @@ fn refused(facts: &Facts<'_>) -> Option<Draft> {
     if !policy && (last_hop || at_destination) {
         // The last router cannot find the host on its own link: the host is down.
         let kind = if last_hop { Kind::HostOrReturnPath } else { Kind::DestinationNetwork };
-        let asns = if last_hop { BTreeSet::new() } else { facts.owners.destination.clone() };
+        let asns = match last_hop {
+            true => BTreeSet::new(),
+            false => candidates.asns.union(&facts.owners.destination).copied().collect(),
+        };
         return Some(Draft { asns, after: here, ground, ..base(kind) });
     }
     let certain = !candidates.open && !candidates.hidden && !candidates.asns.is_empty();
@@ -465,7 +525,10 @@ fn circles(facts: &Facts<'_>) -> Option<Draft> {
     let certain = !candidates.hidden && !candidates.open;
     Some(Draft {
         attribution_confidence: attribution(facts, &candidates, cycle.from, cycle.from),
-        asns: if within { facts.owners.destination.clone() } else { candidates.asns },
+        asns: match within {
+            true => candidates.asns.union(&facts.owners.destination).copied().collect(),
+            false => candidates.asns,
+        },
         after,
         mechanism: Mechanism::Loop,
         scope: Scope::Host,
@@ -502,6 +565,14 @@ fn diverges(facts: &Facts<'_>) -> Option<Draft> {
             ..Draft::new(Kind::HostOrReturnPath)
         });
     }
+    if facts.contrast.arrived && facts.control_lives() && facts.reach.sent() >= DEAD_AFTER {
+        // By a way of its own it came to the router before the reference's host.
+        return Some(Draft {
+            after: last_reached(facts),
+            location_confidence: 0.95,
+            ..Draft::new(Kind::HostOrReturnPath)
+        });
+    }
     let ground = Ground::LastSeen { ttl, address };
     Some(Draft { ground, ..Draft::inconclusive(Reason::ReferenceDiverges) })
 }
@@ -524,7 +595,7 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
     if contrast.single.is_some_and(|ttl| ttl >= before.ttl) {
         return None;
     }
-    if contrast.posterior < 1.0 - facts.alpha || enough_flows(facts, before).is_none() {
+    if contrast.posterior < 1.0 - facts.alpha || enough_flows(facts, before).is_none() || leaks(facts) {
         return None;
     }
     let after = contrast.after;
@@ -544,7 +615,8 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
         draft.attribution_confidence = 0.0;
         return Some(Draft { kind: Kind::Local, ..draft });
     }
-    if !candidates.asns.is_disjoint(&facts.owners.destination) {
+    let vague = candidates.hidden || candidates.open;
+    if !vague && !candidates.asns.is_disjoint(&facts.owners.destination) {
         // The set stays whole: at its edge the last router may still be the neighbour's. The words name only the
         // destination's network.
         draft.asns = candidates.asns.union(&facts.owners.destination).copied().collect();
@@ -559,13 +631,23 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
         });
     }
     draft.kind = match candidates.asns.len() {
-        _ if candidates.hidden || candidates.open || candidates.several_origins => Kind::LostInAsRange,
+        _ if vague || candidates.several_origins => Kind::LostInAsRange,
         1 => Kind::LostInsideAs,
         2 => Kind::LostAtAsBorder,
         _ => Kind::LostInAsRange,
     };
+    if candidates.hidden {
+        draft.ground = Ground::Unseen;
+    }
     draft.asns = candidates.asns;
     Some(draft)
+}
+
+/// Routers that the target is known to reach answer its probes far less often than the reference's: some of its packets
+/// are lost before, and where they are lost behind says nothing of those.
+fn leaks(facts: &Facts<'_>) -> bool {
+    let pairs = facts.contrast.reached_pairs;
+    stats::e_value(pairs.reference_only, pairs.target_only) >= 1.0 / facts.alpha
 }
 
 /// The flows in which the target was probed at the hop that decides, if they are as many as the confidence takes.
@@ -598,9 +680,12 @@ pub const ARRIVALS: u32 = 2;
 fn host_or_return_path(facts: &Facts<'_>) -> Option<Draft> {
     let contrast = &facts.contrast;
     let arrived = contrast.after > 0 && contrast.after >= contrast.last_control && facts.control_lives();
-    // Several routers that answer nobody before the host are a gap in which packets may be lost as well.
-    let near = facts.distance.is_none_or(|distance| contrast.after + MOST_UNSEEN >= distance - 1);
-    (arrived && near && facts.arrivals() >= ARRIVALS).then(|| Draft {
+    // Several routers that answer nobody before the host are a gap in which packets may be lost as well; so is one, if the
+    // last that answers is not the destination's own.
+    let unseen = facts.distance?.saturating_sub(1).saturating_sub(contrast.after);
+    let at_home = !facts.owners.origins(contrast.after).is_disjoint(&facts.owners.destination);
+    let near = unseen == 0 || (unseen <= MOST_UNSEEN && at_home);
+    (arrived && near && facts.arrivals() >= ARRIVALS && !leaks(facts)).then(|| Draft {
         scope: scope(facts, contrast.after + 1),
         location_confidence: if facts.reach.sent() >= 3 { 0.99 } else { 0.9 },
         ..Draft::new(Kind::HostOrReturnPath)
@@ -611,9 +696,14 @@ fn host_or_return_path(facts: &Facts<'_>) -> Option<Draft> {
 
 fn undecided(facts: &Facts<'_>) -> Draft {
     let contrast = &facts.contrast;
+    if leaks(facts) {
+        return Draft::inconclusive(Reason::Contradiction);
+    }
     if let Some(before) = contrast.before {
         let figures = figures(contrast, before);
-        let reason = if enough_flows(facts, before).is_none() {
+        let reason = if contrast.single.is_some_and(|ttl| ttl >= before.ttl) {
+            Reason::Contradiction
+        } else if enough_flows(facts, before).is_none() {
             Reason::EcmpUnresolved
         } else if contrast.posterior_usual >= 1.0 - facts.alpha {
             Reason::PriorSensitive
@@ -647,6 +737,16 @@ fn scope(facts: &Facts<'_>, ttl: u8) -> Scope {
     let tested: Vec<(Protocol, bool)> =
         facts.variants().map(|(id, protocol, _)| (protocol, facts.passes(id, ttl))).collect();
     let own = facts.run().destination(Run::TARGET).protocol;
+    // The same host on another port, named as a reference, is one more.
+    let target = facts.run().destination(Run::TARGET);
+    let same_host = facts.references.iter().filter(|one| one.reached).any(|one| {
+        let reference = facts.run().destination(one.id);
+        matches!(reference.role, Role::Reference(_))
+            && (reference.address, reference.protocol) == (target.address, own)
+    });
+    if same_host {
+        return Scope::Port;
+    }
     let passes =
         |wanted: bool| tested.iter().any(|(protocol, passes)| *passes && (*protocol == own) == wanted);
     match (passes(true), passes(false)) {

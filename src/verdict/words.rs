@@ -122,15 +122,12 @@ impl Words<'_> {
                 self.interval(),
                 self.contrast()
             ),
-            Kind::LostInAsRange => format!(
-                "Packets to {target} are lost {}. The routers there may belong to {}; this names nobody.",
-                self.interval(),
-                self.list("or")
-            ),
+            Kind::LostInAsRange => self.range(&target),
             Kind::DestinationNetwork => format!(
-                "Packets to {target} are lost in the destination's own network, {}, or at its edge, {}.",
+                "Packets to {target} are lost in the destination's own network, {}, or at its edge, {}.{}",
                 self.list_of(&self.facts.owners.destination, "and"),
-                self.interval()
+                self.interval(),
+                self.manner()
             ),
             Kind::HostOrReturnPath => self.host(&target),
             Kind::Rejected => format!("Packets to {target} are refused by {}.", self.refuser()),
@@ -222,6 +219,36 @@ impl Words<'_> {
         }
     }
 
+    fn range(&self, target: &str) -> String {
+        let unseen = match self.draft.ground {
+            Ground::Unseen => " or to a network that shows no router of its own",
+            _ => "",
+        };
+        format!(
+            "Packets to {target} are lost {}. The routers there may belong to {}{unseen}; this names nobody.{}",
+            self.interval(),
+            self.list("or"),
+            self.manner()
+        )
+    }
+
+    /// What is known of how, beyond the place.
+    fn manner(&self) -> String {
+        match &self.draft.ground {
+            Ground::Refused { refusal, .. } => {
+                format!(" The device {} says so itself: {}.", refusal.from, unreachable(refusal.kind))
+            }
+            Ground::Circles { routers } => {
+                let routers: Vec<String> = routers.iter().map(ToString::to_string).collect();
+                format!(" They go in circles by {}.", routers.join(" and "))
+            }
+            Ground::Forged | Ground::Mirrored => {
+                " Something there answers in the target's name.".to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+
     fn reason(&self) -> String {
         let last = self.draft.after.map_or_else(
             || "no router answered the target's probes".to_owned(),
@@ -236,6 +263,10 @@ impl Words<'_> {
             Some(Reason::ReferenceDiverges) => format!("the target's path leaves the reference's; {last}"),
             Some(Reason::NoControlHop) => {
                 format!("behind it no router answers the reference, and {last}")
+            }
+            Some(Reason::EcmpUnresolved) if matches!(self.draft.ground, Ground::Share { .. }) => {
+                let Ground::Share { dead, flows, .. } = self.draft.ground else { return last };
+                format!("{dead} of {flows} flows are lost, always the same ones, and where they are lost is open; {last}")
             }
             Some(Reason::EcmpUnresolved) => {
                 format!("load balancing leaves open which branch the target's packets take; {last}")
@@ -253,7 +284,12 @@ impl Words<'_> {
             }
             Some(Reason::Intercepted) => "something near us answers for everybody".to_owned(),
             Some(Reason::RateLimited) => format!("the routers behind it answer too seldom; {last}"),
-            Some(Reason::TimeVarying) => "the target answered at one time and not at another".to_owned(),
+            Some(Reason::TimeVarying) => match self.draft.ground {
+                Ground::NowAndThen { answered, sent } => format!(
+                    "the target answers at one time and not at another: {answered} of {sent} probes with a full TTL"
+                ),
+                _ => "the target answered at one time and not at another".to_owned(),
+            },
             Some(Reason::SelfCheck) => match self.draft.ground {
                 Ground::CannotSend => "this host could not send its probes".to_owned(),
                 _ => "not one packet came back, so that the fault may lie with this host or its firewall"
