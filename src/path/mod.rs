@@ -12,7 +12,7 @@ use crate::number::Asn;
 use crate::trace::{DestinationId, Hop, ReferenceKind, Role, Run, hops};
 
 pub use crate::asdb::Kind;
-pub use attribution::{Atlas, Attribution, Origins, Overlay};
+pub use attribution::{Atlas, Attribution, Grounds, Origins, Overlay};
 
 /// One destination's hops, each responder with what the table says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -758,6 +758,8 @@ impl<'a> Draft<'a> {
             probe: super::topology::Probed::of(Protocol::Tcp, Some(PORT)),
             target: TARGET.to_owned(),
             references: self.references,
+            // Whoever judges the world says whether its neighbours are known.
+            neighbours: None,
             vantage: Vantage {
                 at: "home".to_owned(),
                 v4: Some(Ipv4Addr::new(192, 168, 1, 10)),
