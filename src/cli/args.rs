@@ -135,7 +135,7 @@ pub struct Probing {
     /// IP-to-AS table to use instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
-    /// AS relationships (CAIDA serial-1 or serial-2): ASes that are no neighbours hide a third between them
+    /// AS relationships (CAIDA serial-1 or serial-2): which ASes are neighbours, so that a hidden one between two hops is noticed
     #[arg(long, value_name = "FILE")]
     pub as_rel: Option<PathBuf>,
     /// Members and LANs of exchanges: PeeringDB's netixlan or ixpfx (JSON), or an IX-F member export; may be given again

@@ -119,10 +119,9 @@ pub(crate) fn file_name(path: &Path) -> String {
 /// Says what unpacked bytes are.
 pub(crate) fn recognise(bytes: &[u8], path: &Path) -> Result<Format, Error> {
     let foreign = |found| Err(Error::Foreign { path: path.to_path_buf(), found });
-    let known: [(&[u8], &str); 8] = [
+    let known: [(&[u8], &str); 7] = [
         (b"\xfd7zXZ\0", "packed with xz: unpack it first"),
         (b"\x28\xb5\x2f\xfd", "packed with zstd: unpack it first"),
-        (b"BZh", "packed with bzip2: unpack it first"),
         (b"PK\x03\x04", "a ZIP archive: unpack it first"),
         (b"SQLite format 3\0", "an SQLite database"),
         (b"%PDF", "a PDF document"),
