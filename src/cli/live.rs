@@ -169,7 +169,9 @@ fn unreadable(error: &asdb::Error) -> Failure {
     let mut message = error.to_string();
     let mut below = error.source();
     while let Some(reason) = below {
-        message.push_str(&format!(": {reason}"));
+        let reason_text = reason.to_string();
+        // The system's words without the number it adds.
+        message.push_str(&format!(": {}", reason_text.split(" (os error").next().unwrap_or(&reason_text)));
         below = reason.source();
     }
     Failure::input(message, Some(error.hint().to_owned()))

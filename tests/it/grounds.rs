@@ -191,7 +191,7 @@ fn bad_input(words: &[&str], word: &str) {
     let output = lasthop(&[words, &["--json"]].concat());
     assert_eq!(output.status.code(), Some(4), "{words:?}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(document["error"]["message"].as_str().unwrap().contains(word), "{document:#}");
+    assert!(document["error"]["message"].as_str().unwrap().contains(word.trim_end()), "{document:#}");
     assert!(document["error"]["hint"].is_string());
 }
 
@@ -212,6 +212,7 @@ fn files_that_are_something_else_are_bad_input() {
     let cut = folder.path().join("cut.bz2");
     std::fs::write(&cut, &std::fs::read(format!("{DATA}as-rel2.txt.bz2")).unwrap()[..100]).unwrap();
     bad_input(&["db", "lookup", "192.0.2.1", "--db", cut.to_str().unwrap()], "cannot unpack (bzip2)");
+    bad_input(&["db", "lookup", "192.0.2.1", "--ixp", folder.path().to_str().unwrap()], "Is a directory\n");
     // These are read when the sockets are open, which takes privilege.
     if lasthop(&["trace", "127.0.0.1", "-m", "1"]).status.code() != Some(0) {
         eprintln!("skipped: no right to open raw sockets");
