@@ -97,7 +97,11 @@ impl Outcome {
             Kind::Reachable => {
                 Some(matches!(self.fault, Fault::Nothing | Fault::RouteChange | Fault::Leaky | Fault::Begins))
             }
-            Kind::HostOrReturnPath => Some(self.fault.nobody_guilty() && self.fault != Fault::Nothing),
+            // A filter of the destination's own network in front of the host is one of the things it says.
+            Kind::HostOrReturnPath => Some(match self.fault {
+                Fault::EdgeDrop => verdict.after_ttl <= self.lost_after,
+                fault => fault.nobody_guilty() && fault != Fault::Nothing,
+            }),
             Kind::LostInsideAs
             | Kind::LostAtAsBorder
             | Kind::LostInAsRange
@@ -126,7 +130,16 @@ impl Outcome {
     }
 }
 
-fn measure(world: &World, seed: u64, adjacency: bool) -> Diagnosis {
+fn draw(row: Row, seed: u64) -> World {
+    let mut world = world(seed, row.fault, row.weather);
+    if row.adjacency {
+        world.topology.neighbours =
+            Some(world.neighbours.iter().map(|(one, other)| (one.0, other.0)).collect());
+    }
+    world
+}
+
+fn measure(world: &World, seed: u64) -> Diagnosis {
     let topology = &world.topology;
     let mut network =
         Network::new(topology, world.v6, seed).unwrap_or_else(|error| panic!("{seed}: {error}"));
@@ -134,7 +147,7 @@ fn measure(world: &World, seed: u64, adjacency: bool) -> Diagnosis {
     let origins = Overlay {
         entries: topology.prefixes(),
         ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
-        links: adjacency.then(|| world.neighbours.clone()),
+        links: topology.neighbours(),
         under: None,
     };
     session::diagnose(plan, WallTime(0), &mut network, &origins, CONFIDENCE, &mut |_| {})
@@ -162,8 +175,8 @@ fn next_of_control(target: &Path, control: &Path) -> Option<Asn> {
 }
 
 fn run(row: Row, seed: u64) -> Outcome {
-    let world = world(seed, row.fault, row.weather);
-    let found = measure(&world, seed, row.adjacency);
+    let world = draw(row, seed);
+    let found = measure(&world, seed);
     Outcome {
         probes: found.run.probes.iter().filter(|probe| probe.was_sent()).count(),
         seconds: found.run.ended_at.as_secs_f64(),
@@ -500,7 +513,7 @@ fn floors(sums: &BTreeMap<&str, Vec<Outcome>>, rates: &[f64]) -> usize {
 fn keep(folder: &PathBuf, row: &Row, outcomes: &[Outcome]) {
     let wrong = outcomes.iter().filter(|outcome| outcome.wrong());
     for outcome in wrong.take(50) {
-        let text = world(outcome.seed, row.fault, row.weather).topology.to_text();
+        let text = draw(*row, outcome.seed).topology.to_text();
         let file = folder.join(format!("{}-{}.toml", row.name, outcome.seed));
         if let Err(error) = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text)) {
             eprintln!("cannot write {}: {error}", file.display());
@@ -510,8 +523,8 @@ fn keep(folder: &PathBuf, row: &Row, outcomes: &[Outcome]) {
 }
 
 fn show(row: Row, seed: u64) {
-    let world = world(seed, row.fault, row.weather);
-    let found = measure(&world, seed, row.adjacency);
+    let world = draw(row, seed);
+    let found = measure(&world, seed);
     let measured = report::Measured {
         run: &found.run,
         target: &found.target,

@@ -32,14 +32,15 @@
 //! # The story in twelve lines
 //!
 //! ```
-//! use lasthop::{asdb::Table, path::Overlay, session, sim, trace::WallTime, verdict::Kind};
+//! use lasthop::{asdb::Table, path::{Origins, Overlay}, session, sim, trace::WallTime, verdict::Kind};
 //!
 //! let (_, text) = sim::scenarios()[0];
 //! let topology: sim::Topology = text.parse()?;
 //! let mut network = sim::Network::new(&topology, false, 1)?;
 //! let plan = network.plan(&topology, 1)?;
 //! // The simulated prefixes go before the real table.
-//! let origins = Overlay { entries: topology.prefixes(), ixps: vec![], links: None, under: Some(Table::embedded()) };
+//! let under: Option<&dyn Origins> = Some(Table::embedded());
+//! let origins = Overlay { entries: topology.prefixes(), ixps: vec![], links: None, under };
 //! let found = session::diagnose(plan, WallTime(0), &mut network, &origins, 0.99, &mut |_| {})?;
 //! assert_eq!(found.verdict.kind, Kind::LostInsideAs);
 //! assert_eq!(found.verdict.asns[0].0, 8359);

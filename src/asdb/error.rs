@@ -14,6 +14,8 @@ pub enum Operation {
     Read,
     /// Unpacking gzip (RFC 1952).
     Gunzip,
+    /// Unpacking bzip2.
+    Bunzip2,
     /// Unpacking xz.
     Unxz,
 }
@@ -24,6 +26,7 @@ impl fmt::Display for Operation {
             Self::Open => "open",
             Self::Read => "read",
             Self::Gunzip => "unpack (gzip)",
+            Self::Bunzip2 => "unpack (bzip2)",
             Self::Unxz => "unpack (xz)",
         })
     }
@@ -42,6 +45,30 @@ pub enum Error {
         path: PathBuf,
         /// The reason given.
         source: io::Error,
+    },
+    /// Recognised as something else than what was asked for, or nothing of it is in there.
+    #[error("{} is {found}, not {wanted}", path.display())]
+    Unsuited {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        found: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+        /// Where to get that.
+        hint: &'static str,
+    },
+    /// JSON that cannot be read, or in which a value is none of its kind.
+    #[error("{} line {line} column {column}: {problem}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The byte in that line, from 1.
+        column: usize,
+        /// What was wanted and what is there; at most 160 characters, none of them a control character.
+        problem: String,
     },
     /// Longer than any table this program reads.
     #[error("{} is longer than {limit} bytes", path.display())]
@@ -167,10 +194,14 @@ impl Error {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { operation: Operation::Open | Operation::Read, .. } => {
-                "check the path and its permissions, or leave out --db to use the table inside the program"
+                "check the path and its permissions, or leave the option out: the table inside the program needs no file"
             }
             Self::Io { .. } | Self::Truncated { .. } | Self::Checksum { .. } => {
                 "the file was cut or changed on its way: fetch or build it again"
+            }
+            Self::Unsuited { hint, .. } => hint,
+            Self::Json { .. } => {
+                "fetch the file again, whole; if it stays so, correct it there or tell its publisher"
             }
             Self::Version { .. } => "build the table again with this version of the program",
             Self::Malformed { .. } | Self::Mmdb { .. } | Self::MmdbTree { .. } => {

@@ -21,15 +21,19 @@
 //! | [`Table`] | opens the shipped table or any file a user has, answers one address at a time |
 //! | [`Index`] | the same, unpacked, for millions of addresses |
 //! | [`ixp`] | peering LANs, which no table of origins gets right |
+//! | [`Exchanges`] | which member has which address of them, from PeeringDB or the exchanges' own lists |
+//! | [`Adjacency`] | which ASes are neighbours, from CAIDA's AS relationships |
 //! | [`build`] | rows of a source to a table; the shipped one, byte for byte |
 //! | `sources` | a reader for each format |
 //! | `file`, `block`, `codec`, `names` | the table file |
 //! | `range`, `registry` | address arithmetic, overlaps; the special-purpose registries as ranges |
 
+mod adjacency;
 mod block;
 pub mod build;
 mod codec;
 mod error;
+mod exchanges;
 mod file;
 mod index;
 pub mod ixp;
@@ -40,7 +44,9 @@ mod registry;
 mod sources;
 mod table;
 
+pub use adjacency::{Adjacency, AdjacencyInfo, Relation};
 pub use error::{Digest, Error, Operation};
+pub use exchanges::{ExchangeFile, Exchanges, Peering};
 pub use file::{SourceFile, SourceInfo};
 pub use index::Index;
 pub use origin::{Asns, Kind, Origin, Source};

@@ -23,7 +23,7 @@ pub enum Kind {
     /// Somebody's inside: private use, shared address space, link-local, unique local, loopback (RFC 6890).
     Private,
     /// A peering LAN of an Internet exchange. Its member that owns the address is the AS entered next, not the origin of the
-    /// LAN's prefix, so no AS is named.
+    /// LAN's prefix, so no AS is named; [`Exchanges`](super::Exchanges) may know the member.
     Ixp,
     /// Nothing in the table covers it.
     Unannounced,

@@ -97,7 +97,7 @@ impl Table {
     }
 
     /// Reads a table: one of ours, an MMDB, or one of the text formats of [`Format`], told apart by content; each may be
-    /// packed with gzip.
+    /// packed with gzip or bzip2.
     ///
     /// # Errors
     /// The file cannot be read, is foreign, cut short, damaged, of another version, or has a line that is no row.
@@ -121,19 +121,11 @@ impl Table {
     /// As [`open`](Self::open).
     pub fn from_reader(reader: impl Read, name: impl AsRef<Path>) -> Result<Self, Error> {
         let path = name.as_ref();
-        let mut bytes = Vec::new();
-        reader.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|source| Error::Io {
-            operation: Operation::Read,
-            path: path.to_path_buf(),
-            source,
-        })?;
-        if bytes.len() as u64 > LONGEST {
-            return Err(Error::TooLong { path: path.to_path_buf(), limit: LONGEST });
-        }
+        let bytes = sources::bytes_of(reader, path, LONGEST)?;
         let sha256 = file::digest(&bytes);
         let bytes = sources::unpacked(bytes, path)?;
         let format = sources::recognise(&bytes, path)?;
-        let file_name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let file_name = sources::file_name(path);
         let mut table = match format {
             Format::Table(_) => {
                 let file = File::new(Cow::Owned(bytes), path)?;

@@ -135,6 +135,12 @@ pub struct Probing {
     /// IP-to-AS table to use instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
+    /// AS relationships (CAIDA serial-1 or serial-2): which ASes are neighbours, so that a hidden one between two hops is noticed
+    #[arg(long, value_name = "FILE")]
+    pub as_rel: Option<PathBuf>,
+    /// Members and LANs of exchanges: PeeringDB's netixlan or ixpfx (JSON), or an IX-F member export; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub ixp: Vec<PathBuf>,
     /// A name for the place you measure from, kept in the report
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
@@ -223,6 +229,9 @@ pub enum DbCommand {
         /// The table to ask
         #[arg(long, value_name = "FILE")]
         db: Option<PathBuf>,
+        /// Members and LANs of exchanges, asked before the table; may be given again
+        #[arg(long, value_name = "FILE")]
+        ixp: Vec<PathBuf>,
     },
     /// Say what the table is and how old
     Info {

@@ -1,23 +1,27 @@
 //! `db lookup` and `db info`: the offline table, asked by itself.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Write};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::args::{Db, DbCommand};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{live, output};
-use crate::asdb::{Origin, Table};
+use super::live::{Data, Files};
+use super::output;
+use crate::path::{Attribution, Origins};
 use crate::report::safe;
 
 /// `lasthop db …`.
 pub fn db(words: &Db) -> Exit {
     let (result, as_json) = match &words.command {
-        DbCommand::Lookup { addresses, json, db } => (lookup(addresses, *json, db.as_deref()), *json),
-        DbCommand::Info { json, db } => (info(*json, db.as_deref()), *json),
+        DbCommand::Lookup { addresses, json, db, ixp } => {
+            (open(db.as_deref(), ixp).and_then(|data| lookup(addresses, *json, &data)), *json)
+        }
+        DbCommand::Info { json, db } => (open(db.as_deref(), &[]).and_then(|data| info(*json, &data)), *json),
     };
     match result {
         Ok(exit) => exit,
@@ -31,12 +35,11 @@ pub fn db(words: &Db) -> Exit {
     }
 }
 
-fn open(path: Option<&Path>) -> Result<live::TableInUse, Failure> {
-    live::table(live::table_file(path)?)
+fn open(table: Option<&Path>, exchanges: &[PathBuf]) -> Result<Data, Failure> {
+    Files::open(table, None, exchanges)?.read()
 }
 
-fn lookup(addresses: &[String], as_json: bool, path: Option<&Path>) -> Result<Exit, Failure> {
-    let table = open(path)?;
+fn lookup(addresses: &[String], as_json: bool, data: &Data) -> Result<Exit, Failure> {
     let mut exit = Exit::Ok;
     let mut answer = |out: &mut dyn Write, text: &str| -> io::Result<()> {
         let text = text.trim();
@@ -44,7 +47,7 @@ fn lookup(addresses: &[String], as_json: bool, path: Option<&Path>) -> Result<Ex
             return Ok(());
         }
         match address(text) {
-            Some(address) => write_origin(out, &table, address, as_json),
+            Some(address) => write_origin(out, data, address, as_json),
             None => {
                 // One bad line of many loses nothing of the others.
                 exit = Exit::Usage;
@@ -75,41 +78,46 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok()
 }
 
-fn write_origin(out: &mut dyn Write, table: &Table, address: IpAddr, as_json: bool) -> io::Result<()> {
-    let origin: Origin = table.lookup(address);
-    let first = origin.asn();
-    let name = first.and_then(|asn| table.name(asn));
-    let source = table.source_name(origin.source);
-    let prefix = origin.prefix.map(|prefix| prefix.to_string());
+fn write_origin(out: &mut dyn Write, data: &Data, address: IpAddr, as_json: bool) -> io::Result<()> {
+    let Attribution { asns, name, prefix, kind } = data.grounds().attribute(address);
+    let peering = data.exchanges.as_ref().and_then(|exchanges| exchanges.lookup(address));
+    let origin = data.table.lookup(address);
+    let source = match &peering {
+        Some(peering) => Cow::Borrowed(peering.file.origin.as_str()),
+        None => data.table.source_name(origin.source),
+    };
+    let prefix = prefix.map(|prefix| prefix.to_string());
     if as_json {
         let line = json!({
             "address": address,
-            "asn": first,
-            "asns": origin.asns.as_slice(),
+            "asn": asns.first(),
+            "asns": asns,
             "as_name": name,
             "prefix": prefix,
-            "kind": origin.kind,
+            "kind": kind,
             "source": source,
         });
         return writeln!(out, "{line}");
     }
-    let asns: Vec<String> = origin.asns.into_iter().map(ToString::to_string).collect();
-    let what = if asns.is_empty() {
-        match origin.special {
-            Some(special) => format!("{} ({}, {})", origin.kind, special.name, special.rfc),
-            None => origin.kind.to_string(),
+    let numbers: Vec<String> = asns.iter().map(ToString::to_string).collect();
+    let what = match (&peering, origin.special) {
+        (Some(peering), _) => {
+            let exchange = peering.exchange.map_or(String::new(), |name| format!(" {}", safe(name)));
+            let members =
+                if numbers.is_empty() { String::new() } else { format!("{} at ", numbers.join(" ")) };
+            format!("{members}{kind}{exchange}")
         }
-    } else {
-        asns.join(" ")
+        (None, Some(special)) if numbers.is_empty() => format!("{kind} ({}, {})", special.name, special.rfc),
+        (None, _) if numbers.is_empty() => kind.to_string(),
+        (None, _) => numbers.join(" "),
     };
-    let name = name.map_or(String::new(), |name| format!("  {}", safe(name)));
+    let name = name.map_or(String::new(), |name| format!("  {}", safe(&name)));
     let prefix = prefix.map_or(String::new(), |prefix| format!("  {prefix}"));
     writeln!(out, "{address}  {what}{name}{prefix}  [{}]", safe(&source))
 }
 
-fn info(as_json: bool, path: Option<&Path>) -> Result<Exit, Failure> {
-    let table = open(path)?;
-    let described = live::describe(&table);
+fn info(as_json: bool, data: &Data) -> Result<Exit, Failure> {
+    let described = data.describe();
     if as_json {
         output::stdout(|out| {
             let line = serde_json::to_string(&described).map_err(io::Error::other)?;

@@ -10,6 +10,7 @@ use super::failure::{Failure, error_text};
 use super::live;
 use super::output::{self, Sink};
 use super::progress::Progress;
+use crate::asdb::Table;
 use crate::path::{Origins, Overlay};
 use crate::report::{self, Document, Measured, Session};
 use crate::session::{self, Diagnosis};
@@ -77,12 +78,12 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let plan = network
         .plan(&topology, words.seed)
         .map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))?;
-    let table = live::table(None)?;
+    let table = Table::embedded();
     let origins = Overlay {
         entries: topology.prefixes(),
         ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
-        links: None,
-        under: Some(&*table),
+        links: topology.neighbours(),
+        under: Some(table),
     };
     let mut progress = Progress::new(words.output.verbose == 0);
     let found = session::diagnose(plan, STARTED_AT, &mut network, &origins, CONFIDENCE, &mut |glimpse| {
@@ -97,7 +98,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
             asn: origins.attribute(found.run.source).asns.first().map(|asn| asn.0),
             label: Some("simulated".to_owned()),
         },
-        asdb: Some(live::describe(&table)),
+        asdb: Some(live::describe(table)),
     };
     let measured = Measured {
         run: &found.run,

@@ -3,11 +3,10 @@
 use super::args::{self, Format, Probing};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::live::{self, Socket};
+use super::live::{self, Files, Socket};
 use super::output::{self, Sink};
 use super::progress::Progress;
 use super::request::{self, Request};
-use crate::path::Origins;
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
 use crate::report::{self, Document, Measured, Session};
@@ -20,7 +19,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let mut sink = Sink::open(&words.output)?;
         let request = request::request(&words.probing, &words.references, true)?;
         let verbose = words.output.verbose > 0;
-        let (mut live, table) = prepare(&words.probing, &request, known, verbose)?;
+        let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
@@ -28,7 +27,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             live.plan,
             started_at,
             &mut live.wire,
-            &*table,
+            &data.grounds(),
             words.confidence,
             &mut |glimpse| progress.see(glimpse),
         );
@@ -64,14 +63,15 @@ pub fn trace(words: &args::Trace) -> Exit {
         let mut sink = Sink::open(&words.output)?;
         let request = request::request(&words.probing, &[], false)?;
         let verbose = words.output.verbose > 0;
-        let (mut live, table) = prepare(&words.probing, &request, known, verbose)?;
+        let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
         let queries = words.probing.queries.unwrap_or(3);
-        let found = session::trace(live.plan, started_at, &mut live.wire, &*table, queries, &mut |glimpse| {
-            progress.see(glimpse);
-        });
+        let found =
+            session::trace(live.plan, started_at, &mut live.wire, &data.grounds(), queries, &mut |glimpse| {
+                progress.see(glimpse);
+            });
         progress.end();
         let found = found?;
         let trouble = trouble(&found.run, found.fault.as_ref());
@@ -110,23 +110,23 @@ fn finish(words: &Probing, json: bool, job: impl FnOnce(&mut Session) -> Result<
     }
 }
 
-/// Files opened, sockets opened, privilege given up, table read, in this order.
+/// Files opened, sockets opened, privilege given up, files read, in this order.
 fn prepare(
     words: &Probing,
     request: &Request,
     known: &mut Session,
     verbose: bool,
-) -> Result<(live::Live, live::TableInUse), Failure> {
-    let file = live::table_file(words.db.as_deref())?;
+) -> Result<(live::Live, live::Data), Failure> {
+    let files = Files::open(words.db.as_deref(), words.as_rel.as_deref(), &words.ixp)?;
     let socket = Socket { source: words.source, mark: words.fwmark, vrf: words.vrf.as_deref() };
     let live = live::open(request, &socket)?;
-    let table = live::table(file)?;
-    known.asdb = Some(live::describe(&table));
-    known.vantage = live::vantage(&live.wire, &*table as &dyn Origins, words.label.as_deref());
+    let data = files.read()?;
+    known.asdb = Some(data.describe());
+    known.vantage = live::vantage(&live.wire, &data.grounds(), words.label.as_deref());
     if verbose {
         introduce(request, &live.plan);
     }
-    Ok((live, table))
+    Ok((live, data))
 }
 
 /// What is about to happen, and the limits it keeps.

@@ -3,16 +3,17 @@
 //! Names are resolved and files opened first, as who started the program; then the sockets; then every capability is
 //! given up; and only then is anything read that others wrote, files and replies alike.
 
+use std::error::Error as _;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, error_text};
 use super::request::Request;
-use crate::asdb::Table;
+use crate::asdb::{self, Adjacency, Exchanges, Table};
 use crate::net::{LiveWire, OpenError, privilege};
-use crate::path::Origins;
+use crate::path::{Grounds, Origins};
 use crate::probe::Plan;
-use crate::trace::schema::{AsTable, Vantage};
+use crate::trace::schema::{AsLinks, AsTable, DataFile, ExchangeData, Vantage};
 use crate::trace::{Protocol, SourcePorts};
 
 /// An open wire, and what it tells of where it stands.
@@ -97,22 +98,131 @@ fn closed(error: &OpenError) -> Failure {
     Failure::environment(kind, error.to_string(), error.hint())
 }
 
-/// A table file, opened but not read.
-pub struct TableFile<'a> {
+/// A data file, opened but not read.
+struct Opened<'a> {
     path: &'a Path,
     file: File,
 }
 
-/// Opens the file given with `--db`, if one is.
-pub fn table_file(path: Option<&Path>) -> Result<Option<TableFile<'_>>, Failure> {
-    let Some(path) = path else { return Ok(None) };
+/// Opens a data file; `what` is what it should be, `without` how to do without it.
+fn opened<'a>(path: &'a Path, what: &str, without: &str) -> Result<Opened<'a>, Failure> {
     match File::open(path) {
-        Ok(file) => Ok(Some(TableFile { path, file })),
+        Ok(file) => Ok(Opened { path, file }),
         Err(error) => Err(Failure::input(
-            format!("cannot open the table {}: {}", path.display(), error_text(&error)),
-            Some("leave out --db to use the table that is built in".into()),
+            format!("cannot open the {what} {}: {}", path.display(), error_text(&error)),
+            Some(without.to_owned()),
         )),
     }
+}
+
+/// The files that say whose addresses are whose, opened but not read.
+pub struct Files<'a> {
+    table: Option<Opened<'a>>,
+    adjacency: Option<Opened<'a>>,
+    exchanges: Vec<Opened<'a>>,
+}
+
+impl<'a> Files<'a> {
+    /// Opens what `--db`, `--as-rel` and `--ixp` name.
+    pub fn open(
+        table: Option<&'a Path>,
+        adjacency: Option<&'a Path>,
+        exchanges: &'a [PathBuf],
+    ) -> Result<Self, Failure> {
+        let table =
+            table.map(|path| opened(path, "table", "leave out --db to use the table that is built in"));
+        let adjacency = adjacency.map(|path| {
+            opened(path, "AS relationships", "leave out --as-rel to do without knowledge of neighbours")
+        });
+        let exchanges = exchanges.iter().map(|path| {
+            opened(path, "exchange data", "leave out --ixp to do without the members of exchanges")
+        });
+        Ok(Self {
+            table: table.transpose()?,
+            adjacency: adjacency.transpose()?,
+            exchanges: exchanges.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Reads them; without a table file the table is the one that is built in.
+    pub fn read(self) -> Result<Data, Failure> {
+        let table = match self.table {
+            None => TableInUse::BuiltIn(Table::embedded()),
+            Some(Opened { path, file }) => TableInUse::Read(Box::new(
+                Table::from_reader(file, path).map_err(|error| unreadable(&error))?,
+            )),
+        };
+        let adjacency = self.adjacency.map(|Opened { path, file }| Adjacency::from_reader(file, path));
+        let exchanges = match self.exchanges.is_empty() {
+            true => None,
+            false => {
+                let files = self.exchanges.into_iter().map(|Opened { path, file }| (file, path));
+                Some(Exchanges::from_readers(files).map_err(|error| unreadable(&error))?)
+            }
+        };
+        Ok(Data { table, adjacency: adjacency.transpose().map_err(|error| unreadable(&error))?, exchanges })
+    }
+}
+
+/// One sentence with the reason that lies below it, and the way out.
+fn unreadable(error: &asdb::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut below = error.source();
+    while let Some(reason) = below {
+        let reason_text = reason.to_string();
+        // The system's words without the number it adds.
+        message.push_str(&format!(": {}", reason_text.split(" (os error").next().unwrap_or(&reason_text)));
+        below = reason.source();
+    }
+    Failure::input(message, Some(error.hint().to_owned()))
+}
+
+/// All that says whose addresses are whose.
+pub struct Data {
+    /// The IP-to-AS table.
+    pub table: TableInUse,
+    /// `--as-rel`.
+    pub adjacency: Option<Adjacency>,
+    /// `--ixp`.
+    pub exchanges: Option<Exchanges>,
+}
+
+impl Data {
+    /// What a path is attributed with.
+    pub fn grounds(&self) -> Grounds<'_> {
+        Grounds {
+            table: &*self.table,
+            adjacency: self.adjacency.as_ref(),
+            exchanges: self.exchanges.as_ref(),
+        }
+    }
+
+    /// What documents say of it.
+    pub fn describe(&self) -> AsTable {
+        let adjacency = self.adjacency.as_ref().map(Adjacency::info).map(|info| AsLinks {
+            origin: info.origin.clone(),
+            built_at: info.built_at.map(midnight),
+            sha256: info.sha256.to_string(),
+            links: info.links,
+        });
+        let exchanges = self.exchanges.as_ref().map(|exchanges| ExchangeData {
+            files: (exchanges.files().iter())
+                .map(|file| DataFile {
+                    origin: file.origin.clone(),
+                    built_at: file.built_at.map(midnight),
+                    sha256: file.sha256.to_string(),
+                })
+                .collect(),
+            lans: exchanges.lans(),
+            addresses: exchanges.addresses(),
+        });
+        AsTable { adjacency, exchanges, ..describe(&self.table) }
+    }
+}
+
+/// A day as documents write it.
+fn midnight(day: impl std::fmt::Display) -> String {
+    format!("{day}T00:00:00Z")
 }
 
 /// The table that a command asks: the one built in, or one that was read.
@@ -134,25 +244,16 @@ impl std::ops::Deref for TableInUse {
     }
 }
 
-/// Reads the table, or takes the one that is built in.
-pub fn table(file: Option<TableFile<'_>>) -> Result<TableInUse, Failure> {
-    match file {
-        None => Ok(TableInUse::BuiltIn(Table::embedded())),
-        Some(TableFile { path, file }) => match Table::from_reader(file, path) {
-            Ok(table) => Ok(TableInUse::Read(Box::new(table))),
-            Err(error) => Err(Failure::input(error.to_string(), Some(error.hint().to_owned()))),
-        },
-    }
-}
-
 /// What documents say of the table.
 pub fn describe(table: &Table) -> AsTable {
     let info = table.info();
     AsTable {
         origin: info.origin,
-        built_at: info.built_at.map(|day| format!("{day}T00:00:00Z")),
+        built_at: info.built_at.map(midnight),
         sha256: info.sha256.to_string(),
         prefixes: info.prefixes,
+        adjacency: None,
+        exchanges: None,
     }
 }
 

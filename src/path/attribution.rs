@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use crate::asdb::{Kind, Table};
+use crate::asdb::{Adjacency, Exchanges, Kind, Table};
 use crate::number::{Asn, special};
 
 /// What is known of the owner of one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribution {
-    /// Origin ASes of the covering prefix, most frequent first; empty unless `kind` is [`Kind::As`].
+    /// Origin ASes of the covering prefix, most frequent first. In an exchange's LAN ([`Kind::Ixp`]) the member the address was
+    /// given to, where that is known. Empty for every other kind.
     pub asns: Vec<Asn>,
     /// The first one's name.
     pub name: Option<String>,
@@ -37,8 +38,12 @@ pub trait Origins {
     /// The name of an AS.
     fn name(&self, asn: Asn) -> Option<String>;
 
-    /// Whether two ASes are neighbours in BGP; `None` where nothing is known of one of them.
-    fn adjacent(&self, _one: Asn, _other: Asn) -> Option<bool> {
+    /// Whether two ASes are known neighbours: `Some(true)` where a link between them is recorded, `Some(false)` where both are in
+    /// the data and no link is, `None` where the data says nothing of one of them or there is no data. The order does not matter.
+    ///
+    /// A recorded link is good evidence; that none is recorded is weaker, for nobody sees all peering.
+    fn adjacent(&self, a: Asn, b: Asn) -> Option<bool> {
+        let _ = (a, b);
         None
     }
 }
@@ -61,7 +66,7 @@ pub struct Overlay<'a> {
     pub entries: Vec<(IpNetwork, Asn, Option<String>)>,
     /// Peering LANs of Internet exchanges.
     pub ixps: Vec<IpNetwork>,
-    /// Pairs of ASes that are neighbours, if that is known; any other pair is none then.
+    /// All pairs of neighbours, in any order; where there are none to tell of, not even an empty list, `under` is asked.
     pub links: Option<Vec<(Asn, Asn)>>,
     /// What is asked where no entry covers the address.
     pub under: Option<&'a dyn Origins>,
@@ -92,10 +97,59 @@ impl Origins for Overlay<'_> {
         own.and_then(|(_, _, name)| name.clone()).or_else(|| self.under.and_then(|under| under.name(asn)))
     }
 
-    fn adjacent(&self, one: Asn, other: Asn) -> Option<bool> {
+    fn adjacent(&self, a: Asn, b: Asn) -> Option<bool> {
         match &self.links {
-            Some(links) => Some(links.contains(&(one, other)) || links.contains(&(other, one))),
-            None => self.under.and_then(|under| under.adjacent(one, other)),
+            Some(links) => Some(a == b || links.iter().any(|link| *link == (a, b) || *link == (b, a))),
+            None => self.under?.adjacent(a, b),
+        }
+    }
+}
+
+/// A table with what the user adds to it: neighbours, and the members of exchanges.
+#[derive(Clone, Copy)]
+pub struct Grounds<'a> {
+    /// Whose addresses these are.
+    pub table: &'a dyn Origins,
+    /// Which ASes are neighbours.
+    pub adjacency: Option<&'a Adjacency>,
+    /// Whose router an address in an exchange is. Goes before the table.
+    pub exchanges: Option<&'a Exchanges>,
+}
+
+impl<'a> Grounds<'a> {
+    /// The table alone.
+    #[must_use]
+    pub const fn of(table: &'a dyn Origins) -> Self {
+        Self { table, adjacency: None, exchanges: None }
+    }
+}
+
+impl Origins for Grounds<'_> {
+    fn attribute(&self, address: IpAddr) -> Attribution {
+        let Some(peering) = self.exchanges.and_then(|exchanges| exchanges.lookup(address)) else {
+            return self.table.attribute(address);
+        };
+        // Members may be known without their LAN; the table may know the pool it is of.
+        let prefix = peering.prefix.or_else(|| {
+            let below = self.table.attribute(address);
+            below.prefix.filter(|_| below.kind == Kind::Ixp)
+        });
+        let name = peering.members.first().and_then(|asn| self.name(*asn));
+        Attribution { asns: peering.members, name, prefix, kind: Kind::Ixp }
+    }
+
+    /// The table's name comes first, so that an AS has one name at all its hops.
+    fn name(&self, asn: Asn) -> Option<String> {
+        let member = || self.exchanges.and_then(|exchanges| exchanges.name(asn)).map(str::to_owned);
+        self.table.name(asn).or_else(member)
+    }
+
+    fn adjacent(&self, a: Asn, b: Asn) -> Option<bool> {
+        let told = self.adjacency.and_then(|adjacency| adjacency.adjacent(a, b));
+        match (told, self.table.adjacent(a, b)) {
+            // Each sees links that the other misses.
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (told, table) => told.or(table),
         }
     }
 }
@@ -124,9 +178,9 @@ impl<'a> Atlas<'a> {
         self.origins.name(asn)
     }
 
-    /// Whether two ASes are neighbours in BGP, if that is known.
+    /// Whether two ASes are known neighbours, as [`Origins::adjacent`] says it.
     #[must_use]
-    pub fn adjacent(&self, one: Asn, other: Asn) -> Option<bool> {
-        self.origins.adjacent(one, other)
+    pub fn adjacent(&self, a: Asn, b: Asn) -> Option<bool> {
+        self.origins.adjacent(a, b)
     }
 }

@@ -13,7 +13,7 @@ use crate::number::Asn;
 use crate::trace::{DestinationId, Hop, ReferenceKind, Role, Run, hops};
 
 pub use crate::asdb::Kind;
-pub use attribution::{Atlas, Attribution, Origins, Overlay};
+pub use attribution::{Atlas, Attribution, Grounds, Origins, Overlay};
 pub use neighbours::Neighbours;
 
 /// One destination's hops, each responder with what the table says of it.

@@ -344,6 +344,11 @@ fn asn_text(responder: Option<&Responder>) -> String {
 fn name_text(responder: Option<&Responder>, room: usize) -> String {
     let Some(responder) = responder else { return String::new() };
     let name = responder.as_name.as_deref().map(safe).unwrap_or_default();
+    let name = match responder.asns.is_empty() || responder.kind != "ixp" {
+        true => name.into_owned(),
+        // A member's address in an exchange: the number alone would hide that.
+        false => format!("IXP {name}"),
+    };
     let mut text = shorten(&name, room);
     if !responder.mpls.is_empty() {
         let labels: Vec<String> = responder.mpls.iter().map(|label| label.label.to_string()).collect();

@@ -738,7 +738,13 @@ impl<'a> Draft<'a> {
                 let space = format!("as{place}");
                 if skips {
                     self.detour(&near, &far, &space, (800, 800));
-                    self.routes.push(Route { at: near, to: TARGET.to_owned(), via: far, from_s: 0.0, until_s: None });
+                    self.routes.push(Route {
+                        at: near,
+                        to: TARGET.to_owned(),
+                        via: far,
+                        from_s: 0.0,
+                        until_s: None,
+                    });
                 } else {
                     let name = "x-way".to_owned();
                     self.routers.insert(name.clone(), Router { answers: Some(0.95), ..Router::default() });
@@ -748,7 +754,13 @@ impl<'a> Draft<'a> {
                     self.detour(&near, &name, &space, (800, 800));
                     self.detour(&name, &far, &space, (800, 800));
                     for (at, via) in [(near, name.clone()), (name, far)] {
-                        self.routes.push(Route { at, to: TARGET.to_owned(), via, from_s: 0.0, until_s: None });
+                        self.routes.push(Route {
+                            at,
+                            to: TARGET.to_owned(),
+                            via,
+                            from_s: 0.0,
+                            until_s: None,
+                        });
                     }
                 }
                 if fault == Fault::ShiftedWell {
@@ -859,6 +871,8 @@ impl<'a> Draft<'a> {
             probe: super::topology::Probed::of(Protocol::Tcp, Some(PORT)),
             target: TARGET.to_owned(),
             references: self.references,
+            // Whoever judges the world says whether its neighbours are known.
+            neighbours: None,
             vantage: Vantage {
                 at: "home".to_owned(),
                 v4: Some(Ipv4Addr::new(192, 168, 1, 10)),

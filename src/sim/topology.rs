@@ -31,6 +31,10 @@ pub struct Topology {
     /// The hosts it is compared with.
     #[serde(default)]
     pub references: Vec<String>,
+    /// Pairs of ASes that are neighbours, as data on AS links would list them: all of them, or the key is left out and nothing
+    /// is known of neighbours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<Vec<(u32, u32)>>,
     /// Where the measurement is made.
     pub vantage: Vantage,
     /// Address space and who announces it.
@@ -370,9 +374,11 @@ impl Probed {
 
 impl From<Probed> for String {
     fn from(probed: Probed) -> Self {
+        // People read "TCP", files are written "tcp".
+        let protocol = probed.0.to_string().to_lowercase();
         match probed.1 {
-            Some(port) => format!("{}/{port}", probed.0),
-            None => probed.0.to_string(),
+            Some(port) => format!("{protocol}/{port}"),
+            None => protocol,
         }
     }
 }
@@ -529,6 +535,13 @@ impl Topology {
                 network.prefixes().map(move |prefix| (prefix, asn, network.as_name.clone()))
             })
             .collect()
+    }
+
+    /// The pairs of ASes that are neighbours, where the file tells them.
+    #[must_use]
+    pub fn neighbours(&self) -> Option<Vec<(Asn, Asn)>> {
+        let pairs = self.neighbours.as_ref()?;
+        Some(pairs.iter().map(|(a, b)| (Asn(*a), Asn(*b))).collect())
     }
 
     /// The peering LANs of Internet exchanges, with their names.

@@ -80,6 +80,47 @@ pub struct AsTable {
     pub sha256: String,
     /// Prefixes or ranges in it.
     pub prefixes: u64,
+    /// Which ASes are neighbours, where the user gave that.
+    #[serde(default)]
+    pub adjacency: Option<AsLinks>,
+    /// Members and LANs of exchanges, where the user gave them.
+    #[serde(default)]
+    pub exchanges: Option<ExchangeData>,
+}
+
+/// The AS relationships that were used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsLinks {
+    /// Where they came from.
+    pub origin: String,
+    /// Date of the data, RFC 3339.
+    pub built_at: Option<String>,
+    /// SHA-256 of the file as given, hexadecimal.
+    pub sha256: String,
+    /// Pairs of neighbours in it.
+    pub links: u64,
+}
+
+/// The data on exchanges that was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeData {
+    /// The files, the one that is believed first.
+    pub files: Vec<DataFile>,
+    /// Peering LANs in them, IPv4 and IPv6 apart.
+    pub lans: u64,
+    /// Addresses with a member.
+    pub addresses: u64,
+}
+
+/// A file that was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Where it came from.
+    pub origin: String,
+    /// Date of the data, RFC 3339.
+    pub built_at: Option<String>,
+    /// SHA-256 of the file as given, hexadecimal.
+    pub sha256: String,
 }
 
 /// What went wrong.
@@ -358,6 +399,26 @@ pub fn json_schema(words: &WordLists) -> Value {
                         json!({
                             "origin": {"type": "string"}, "built_at": nullable("string"),
                             "sha256": {"type": "string"}, "prefixes": count,
+                            "adjacency": {"anyOf": [{"type": "null"}, object(
+                                json!({
+                                    "origin": {"type": "string"}, "built_at": nullable("string"),
+                                    "sha256": {"type": "string"}, "links": count,
+                                }),
+                                &["origin", "built_at", "sha256", "links"],
+                            )]},
+                            "exchanges": {"anyOf": [{"type": "null"}, object(
+                                json!({
+                                    "files": list(object(
+                                        json!({
+                                            "origin": {"type": "string"}, "built_at": nullable("string"),
+                                            "sha256": {"type": "string"},
+                                        }),
+                                        &["origin", "built_at", "sha256"],
+                                    )),
+                                    "lans": count, "addresses": count,
+                                }),
+                                &["files", "lans", "addresses"],
+                            )]},
                         }),
                         &["origin", "built_at", "sha256", "prefixes"],
                     )]},

@@ -136,8 +136,9 @@ pub fn contrast(
         branches: false,
     };
     reached(&mut found, &own, &theirs, owners);
-    found.reached_pairs = (1..=found.after)
-        .fold(Pairs::default(), |sum, ttl| sum.and(pairs(run, ttl, subject, controls, None, &[Stage::Scout, Stage::Confirm])));
+    found.reached_pairs = (1..=found.after).fold(Pairs::default(), |sum, ttl| {
+        sum.and(pairs(run, ttl, subject, controls, None, &[Stage::Scout, Stage::Confirm]))
+    });
     found.branches = (found.after.max(1)..=end).any(|ttl| theirs.at(ttl).routers.len() > 1);
     let split =
         found.branches || (found.after.max(1)..=own.last_router()).any(|ttl| own.at(ttl).routers.len() > 1);
@@ -194,8 +195,12 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
         let Some(_) = hop.routers.first() else { continue };
         // At the same distance, or the subject took another way: probes with one TTL then expire at different routers,
         // and nothing can be compared behind.
-        let shared: u32 =
-            hop.routers.iter().filter(|router| theirs.at(ttl).has(router.address)).map(|router| router.count).sum();
+        let shared: u32 = hop
+            .routers
+            .iter()
+            .filter(|router| theirs.at(ttl).has(router.address))
+            .map(|router| router.count)
+            .sum();
         if shared >= PROVEN {
             found.after = ttl;
             found.parallel = false;

@@ -222,7 +222,8 @@ fn together(run: &Run, own: &Series, controls: Vec<Control>) -> Vec<Control> {
         return controls;
     }
     let paths: Vec<Series> = controls.iter().map(|one| Series::of(run, &[Selector::all(one.id)])).collect();
-    let meets = |series: &Series, ttl: u8| own.at(ttl).routers.iter().any(|one| series.at(ttl).has(one.address));
+    let meets =
+        |series: &Series, ttl: u8| own.at(ttl).routers.iter().any(|one| series.at(ttl).has(one.address));
     let shared = |series: &Series| (1..=own.last_router()).rev().find(|ttl| meets(series, *ttl)).unwrap_or(0);
     let best = paths.iter().map(shared).max().unwrap_or(0);
     let stays = |series: &Series| best == 0 || meets(series, best) || series.at(best).routers.is_empty();

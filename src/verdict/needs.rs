@@ -146,7 +146,9 @@ impl Wanted<'_> {
         let suspects: Vec<(DestinationId, bool)> = self
             .facts
             .variants()
-            .filter(|(_, _, answers)| !answers.is_empty() && answers.iter().all(|answer| answer.ttl.is_none()))
+            .filter(|(_, _, answers)| {
+                !answers.is_empty() && answers.iter().all(|answer| answer.ttl.is_none())
+            })
             .map(|(id, _, answers)| {
                 let far = near.zip(back(&answers));
                 (id, far.is_some_and(|(near, far)| far >= near + rules::SUSPICIOUSLY_NEAR))
@@ -328,7 +330,8 @@ impl Wanted<'_> {
     fn pairs_sent(&self, ttl: u8) -> u32 {
         let controls: Vec<Selector> =
             self.facts.controls.iter().map(|control| Selector::all(control.id)).collect();
-        super::observe::pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None, &[Stage::Confirm]).asked
+        super::observe::pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None, &[Stage::Confirm])
+            .asked
     }
 
     /// Pairs where they decide.

@@ -239,7 +239,8 @@ pub fn speaks_early(facts: &Facts<'_>) -> Option<u8> {
     }
     // What answers another protocol from there is the host.
     let own = facts.run().destination(Run::TARGET).protocol;
-    let others = facts.variants().filter(|(_, protocol, _)| *protocol != own).flat_map(|(_, _, answers)| answers);
+    let others =
+        facts.variants().filter(|(_, protocol, _)| *protocol != own).flat_map(|(_, _, answers)| answers);
     if others.filter_map(|answer| answer.ttl).any(|ttl| ttl <= here + 1) {
         return None;
     }

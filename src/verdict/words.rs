@@ -242,9 +242,7 @@ impl Words<'_> {
                 let routers: Vec<String> = routers.iter().map(ToString::to_string).collect();
                 format!(" They go in circles by {}.", routers.join(" and "))
             }
-            Ground::Forged | Ground::Mirrored => {
-                " Something there answers in the target's name.".to_owned()
-            }
+            Ground::Forged | Ground::Mirrored => " Something there answers in the target's name.".to_owned(),
             _ => String::new(),
         }
     }
@@ -266,7 +264,9 @@ impl Words<'_> {
             }
             Some(Reason::EcmpUnresolved) if matches!(self.draft.ground, Ground::Share { .. }) => {
                 let Ground::Share { dead, flows, .. } = self.draft.ground else { return last };
-                format!("{dead} of {flows} flows are lost, always the same ones, and where they are lost is open; {last}")
+                format!(
+                    "{dead} of {flows} flows are lost, always the same ones, and where they are lost is open; {last}"
+                )
             }
             Some(Reason::EcmpUnresolved) => {
                 format!("load balancing leaves open which branch the target's packets take; {last}")

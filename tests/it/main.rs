@@ -1,5 +1,6 @@
 //! One binary for all integration tests: it links once.
 
+mod grounds;
 mod net;
 mod packet;
 mod rules;

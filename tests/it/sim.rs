@@ -22,7 +22,7 @@ fn origins(topology: &Topology) -> Overlay<'static> {
     Overlay {
         entries: topology.prefixes(),
         ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
-        links: None,
+        links: topology.neighbours(),
         under: Some(Table::embedded()),
     }
 }

@@ -16,6 +16,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 
+use bzip2::bufread::MultiBzDecoder;
 use csv::{ByteRecord, ReaderBuilder};
 use flate2::bufread::MultiGzDecoder;
 
@@ -61,27 +62,66 @@ impl fmt::Display for Format {
     }
 }
 
-/// Unpacks gzip (RFC 1952), also of several members; anything else comes back as it is.
+/// Unpacks gzip (RFC 1952) and bzip2, also of several members; anything else comes back as it is.
 pub(crate) fn unpacked(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, Error> {
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
+    let mut out = Vec::new();
+    let operation = {
+        let (operation, unpacked) = unpacking(&bytes);
+        if operation != Operation::Read {
+            (unpacked.take(LONGEST + 1).read_to_end(&mut out)).map_err(|source| Error::Io {
+                operation,
+                path: path.to_path_buf(),
+                source,
+            })?;
+        }
+        operation
+    };
+    if operation == Operation::Read {
         return Ok(bytes);
     }
-    let mut out = Vec::new();
-    (MultiGzDecoder::new(bytes.as_slice()).take(LONGEST + 1).read_to_end(&mut out))
-        .map_err(|source| Error::Io { operation: Operation::Gunzip, path: path.to_path_buf(), source })?;
     if out.len() as u64 > LONGEST {
         return Err(Error::TooLong { path: path.to_path_buf(), limit: LONGEST });
     }
     Ok(out)
 }
 
+/// The same piece by piece, and what reading it is called in an error. Whoever reads sets the limit.
+pub(crate) fn unpacking(bytes: &[u8]) -> (Operation, Box<dyn Read + '_>) {
+    match bytes {
+        [0x1f, 0x8b, ..] => (Operation::Gunzip, Box::new(MultiGzDecoder::new(bytes))),
+        // "BZh", the block size, and the first mark: of a block (pi) or of the end (its square root).
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => {
+            (Operation::Bunzip2, Box::new(MultiBzDecoder::new(bytes)))
+        }
+        plain => (Operation::Read, Box::new(plain)),
+    }
+}
+
+/// Reads at most `limit` bytes of a file as they are.
+pub(crate) fn bytes_of(reader: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut bytes).map_err(|source| Error::Io {
+        operation: Operation::Read,
+        path: path.to_path_buf(),
+        source,
+    })?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::TooLong { path: path.to_path_buf(), limit });
+    }
+    Ok(bytes)
+}
+
+/// The last part of a path, for words about where data comes from.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
 /// Says what unpacked bytes are.
 pub(crate) fn recognise(bytes: &[u8], path: &Path) -> Result<Format, Error> {
     let foreign = |found| Err(Error::Foreign { path: path.to_path_buf(), found });
-    let known: [(&[u8], &str); 8] = [
+    let known: [(&[u8], &str); 7] = [
         (b"\xfd7zXZ\0", "packed with xz: unpack it first"),
         (b"\x28\xb5\x2f\xfd", "packed with zstd: unpack it first"),
-        (b"BZh", "packed with bzip2: unpack it first"),
         (b"PK\x03\x04", "a ZIP archive: unpack it first"),
         (b"SQLite format 3\0", "an SQLite database"),
         (b"%PDF", "a PDF document"),
