@@ -118,6 +118,7 @@ impl Outcome {
         match self.verdict.kind {
             Kind::Reachable => "reachable",
             Kind::Inconclusive => "inconclusive",
+            Kind::LostInAsRange if self.verdict.summary.contains("shows no router") => "range, unseen",
             Kind::LostInAsRange => "range",
             Kind::DestinationNetwork => "dest-net",
             Kind::HostOrReturnPath => "host/return",
@@ -272,11 +273,12 @@ fn main() {
     let worlds = words.worlds.unwrap_or(if words.quick { 400 } else { 10_000 });
     println!("{worlds} worlds a row, seeds from {}\n", words.seed);
     println!(
-        "{:<15} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} | {:>11} {:>11} {:>7}",
+        "{:<15} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} | {:>11} {:>11} {:>7}",
         "share in %",
         "right",
         "WRONG",
         "range",
+        "unseen",
         "dest",
         "host",
         "reach",
@@ -323,11 +325,12 @@ fn print_row(row: &Row, outcomes: &[Outcome], rate: f64) {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let (mean_probes, mean_seconds) = (mean(&probes), mean(&seconds));
     println!(
-        "{:<15} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} | {:>6.0}/{:<4.0} {:>6.1}/{:<4.1} {:>7.0}",
+        "{:<15} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} | {:>6.0}/{:<4.0} {:>6.1}/{:<4.1} {:>7.0}",
         row.name,
         share(&["named right"]),
         share(&["NAMED WRONG"]),
-        share(&["range"]),
+        share(&["range", "range, unseen"]),
+        share(&["range, unseen"]),
         share(&["dest-net"]),
         share(&["host/return"]),
         share(&["reachable"]),

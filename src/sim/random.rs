@@ -731,7 +731,10 @@ impl<'a> Draft<'a> {
                     .filter(|(row, _)| row.len() == 1)
                     .map(|(row, asn)| (row[0].clone(), asn))
                     .collect();
-                let start = self.dice.random_range(0..rows.len().checked_sub(3)?);
+                if rows.len() < 4 {
+                    return None;
+                }
+                let start = self.dice.random_range(0..rows.len() - 3);
                 let skips = self.chance(0.5);
                 let (near, far) = (rows[start].0.clone(), rows[start + if skips { 2 } else { 1 }].0.clone());
                 let place = self.systems.iter().position(|system| system.asn == rows[start].1)?;

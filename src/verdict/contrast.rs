@@ -212,7 +212,9 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
             found.single = Some(ttl);
             found.diverged = None;
             last_shared = ttl;
-        } else if beside(owners, ttl, last_shared, &hop.routers) {
+        } else if !hop.routers.iter().any(|router| elsewhere(theirs, ttl, router.address))
+            && beside(owners, ttl, last_shared, &hop.routers)
+        {
             if hop.exceeded() >= PROVEN {
                 found.after = ttl;
                 found.parallel = true;
@@ -228,6 +230,11 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
             }
         }
     }
+}
+
+/// Whether the controls met this router, and never at this TTL: the subject's way there has another length.
+fn elsewhere(theirs: &Series, ttl: u8, address: IpAddr) -> bool {
+    (1..=theirs.last_router()).any(|at| at != ttl && theirs.at(at).has(address))
 }
 
 /// Whether routers of the subject's at `ttl` that no control met may be a parallel branch of theirs: the controls are in

@@ -143,20 +143,20 @@ impl Wanted<'_> {
         let near = back(&self.facts.answers);
         let distance = self.facts.distance;
         let early = distance.is_some_and(|distance| distance >= here + rules::SUSPICIOUSLY_NEAR);
-        let suspects: Vec<(DestinationId, bool)> = self
+        let suspects: Vec<(DestinationId, u8)> = self
             .facts
             .variants()
             .filter(|(_, _, answers)| {
                 !answers.is_empty() && answers.iter().all(|answer| answer.ttl.is_none())
             })
-            .map(|(id, _, answers)| {
-                let far = near.zip(back(&answers));
-                (id, far.is_some_and(|(near, far)| far >= near + rules::SUSPICIOUSLY_NEAR))
+            .filter_map(|(id, _, answers)| {
+                let far = back(&answers)?;
+                (early || far >= near? + rules::SUSPICIOUSLY_NEAR).then_some((id, far))
             })
-            .filter(|(_, farther)| *farther || early)
             .collect();
-        let last = distance.unwrap_or(self.run().max_ttl).saturating_add(2).min(self.run().max_ttl);
-        for (id, _) in suspects {
+        for (id, far) in suspects {
+            // Ways there and back differ by a few hops.
+            let last = distance.unwrap_or(0).max(far).saturating_add(3).min(self.run().max_ttl);
             for ttl in here..=last {
                 if asked(self.run(), id, ttl, Stage::Scout) == 0 {
                     self.push(&[(id, FlowId(0))], Some(ttl), Stage::Scout);

@@ -84,6 +84,7 @@ pub fn posterior(hops: &[Tally], assumptions: Assumptions) -> Vec<f64> {
     weights.into_iter().map(|weight| (weight - top).exp() / total).collect()
 }
 
+/// The target's answers and silences, where the reference says what to expect of it.
 fn counts(tally: Tally) -> Option<(f64, f64)> {
     (tally.reference_answered >= CONTROL_ANSWERS).then(|| {
         (f64::from(tally.target_answered), f64::from(tally.target_sent.saturating_sub(tally.target_answered)))
@@ -99,7 +100,9 @@ fn ln_arrives(tally: Tally, trust: f64) -> f64 {
 }
 
 fn ln_lost(tally: Tally) -> f64 {
-    counts(tally).map_or(0.0, |(hit, miss)| hit * EPSILON.ln() + miss * (1.0 - EPSILON).ln())
+    // An answer proves arrival, whatever the reference was told; a silence says something only where that was answered.
+    let (hit, miss) = counts(tally).unwrap_or((f64::from(tally.target_answered), 0.0));
+    hit * EPSILON.ln() + miss * (1.0 - EPSILON).ln()
 }
 
 /// Logarithm of the number of ways to choose `chosen` of `all`; negative infinity where there is none.
@@ -220,6 +223,18 @@ mod tests {
             let mass = posterior(&hops, USUAL)[6];
             assert!((mass - expected).abs() < 0.02, "n={n}: {mass}");
         }
+    }
+
+    #[test]
+    fn what_the_target_is_answered_counts_where_the_reference_is_answered_seldom() {
+        let hop = |reference_answered, target_answered| Tally {
+            reference_sent: 8,
+            reference_answered,
+            target_sent: 8,
+            target_answered,
+        };
+        let posterior = posterior(&[hop(8, 8), hop(2, 4), hop(8, 0), hop(8, 0)], USUAL);
+        assert!(posterior[2] > 0.99, "{posterior:?}");
     }
 
     #[test]
