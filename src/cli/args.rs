@@ -58,7 +58,8 @@ pub struct Diagnose {
     /// logged
     #[arg(short = 'r', long = "reference", value_name = "HOST")]
     pub references: Vec<String>,
-    /// A host that may serve as a reference, asked before any neighbour; may be given again
+    /// A host that may serve as a reference where those named do not answer, asked before any neighbour; may be given
+    /// again
     #[arg(long = "hint", value_name = "HOST", conflicts_with = "no_search")]
     pub hints: Vec<String>,
     /// Ask no neighbours

@@ -28,7 +28,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let mut sink = Sink::open(&words.output)?;
         let named: Vec<String> =
             words.references.iter().filter(|name| !name.eq_ignore_ascii_case(AUTO)).cloned().collect();
-        let auto = named.len() < words.references.len() || named.is_empty();
+        let asked = named.len() < words.references.len() || !words.hints.is_empty();
+        let auto = asked || named.is_empty();
         if words.no_search && named.len() < words.references.len() {
             return Err(Failure::usage("-r auto asks for what --no-search forbids", "leave out one of them"));
         }
@@ -233,7 +234,7 @@ fn introduce_search(search: &Search, prefix: Option<IpNetwork>) {
     let plural =
         |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
     output::talk(&format!(
-        "search, where nothing else serves as a reference: {place}; {}; {} on the opt-out list",
+        "search, only where there is nothing to compare with: {place}; {}; {} on the opt-out list",
         plural(search.hints.len(), "hint", "hints"),
         plural(search.opt_out.len(), "entry", "entries"),
     ));

@@ -189,14 +189,12 @@ impl Guide for Diagnosing<'_, '_> {
             return Advice { needs: progress.needs, ..Advice::default() };
         }
         let (target, references) = paths(run, &mut self.atlas);
-        if self.may_search && !target.reached {
-            self.may_search = false;
+        if self.may_search && !target.reached && !has_own_port(run) {
             let question =
                 Question { run, target: &target, references: &references, confidence: self.confidence, now };
             let reason = judge(&question).verdict.reason;
-            let alone = matches!(reason, Some(Reason::NoReference | Reason::ReferenceUnreachable));
-            if alone && !has_own_port(run) {
-                self.wants_search = true;
+            if matches!(reason, Some(Reason::NoReference | Reason::ReferenceUnreachable)) {
+                (self.may_search, self.wants_search) = (false, true);
                 return Advice { decided: true, ..Advice::default() };
             }
         }

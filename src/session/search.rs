@@ -363,8 +363,9 @@ pub(super) fn search(
             wait: plan.wait,
             pace: Pace { gap: GAP.max(plan.pace.gap), in_flight: None, burst: 1, cautious: 1, fastest: 1 },
             budget: Budget {
-                probes: most,
-                time: began.since(Moment::START) + GAP.max(plan.pace.gap) * most + plan.wait * 2,
+                // One more than can be needed: a search that has asked everybody ends by itself.
+                probes: most + 1,
+                time: began.since(Moment::START) + GAP.max(plan.pace.gap) * most + plan.wait * 4,
             },
             seed: plan.seed ^ OWN_SEED,
         };
@@ -570,7 +571,7 @@ fn is_a_hosts(address: IpAddr, prefix: IpNetwork) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let edge = address == prefix.network() || address == prefix.broadcast();
-            !matches!(v4.octets()[3], 0 | 255) && !(edge && prefix.prefix() < 31)
+            !matches!(v4.octets()[3], 0 | 255) && (!edge || prefix.prefix() >= 31)
         }
         // Interface identifier 0 is every router of the subnet (RFC 4291 §2.6.1), the highest 128 are reserved as well
         // (RFC 2526).
@@ -672,7 +673,9 @@ impl Asking<'_> {
             let address = destination.address;
             (rank.is_neighbour(), crowded(address), *rank, same_side(address), *place)
         });
-        if fresh.is_empty() && open.is_empty() && states.iter().all(|state| state.settled) {
+        let second_round =
+            states.iter().any(|state| state.tries >= TRIES) || states.iter().all(|state| state.settled);
+        if fresh.is_empty() && open.is_empty() && second_round {
             let again = |state: &State| state.outcome == Outcome::Silent && state.tries < TRIES;
             fresh = (0..states.len()).filter(|place| again(&states[*place])).collect();
         }
@@ -730,18 +733,101 @@ impl Asking<'_> {
 
 /// The best [`ENOUGH`]: what was named, the nearest below and above, then one of another block, then the nearest.
 fn choose(target: IpAddr, mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_by_key(|hit| (hit.rank.is_neighbour(), distance(hit.address, target)));
+    // What was named keeps its order.
+    let far = |hit: &Hit| if hit.rank.is_neighbour() { distance(hit.address, target) } else { 0 };
+    hits.sort_by_key(|hit| (hit.rank.is_neighbour(), far(hit)));
     let mut chosen: Vec<Hit> = Vec::new();
     while chosen.len() < ENOUGH && !hits.is_empty() {
         let bracketed = |hit: &Hit| chosen.iter().any(|one| (one.address < target) == (hit.address < target));
         let crowded = |hit: &Hit| chosen.iter().any(|one| block(one.address) == block(hit.address));
         let best = hits.iter().enumerate().min_by_key(|(place, hit)| {
+            let neighbour = hit.rank.is_neighbour();
             let last = chosen.len() + 1 == ENOUGH;
-            let same_block = last && crowded(hit);
-            (hit.rank.is_neighbour(), same_block, !last && bracketed(hit), *place)
+            (neighbour, neighbour && last && crowded(hit), neighbour && !last && bracketed(hit), *place)
         });
         let Some((place, _)) = best else { break };
         chosen.push(hits.remove(place));
     }
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(target: &str, prefix: &str, seed: u64) -> Vec<(IpAddr, Rank)> {
+        let mut coin = ChaCha8Rng::seed_from_u64(seed);
+        neighbours(target.parse().unwrap(), prefix.parse().unwrap(), &|_| true, &mut coin)
+    }
+
+    #[test]
+    fn neighbours_stay_in_the_prefix_and_are_single_hosts() {
+        let cases = [
+            ("198.41.0.4", "198.41.0.0/24"),
+            ("198.41.0.1", "198.41.0.0/24"),
+            ("198.41.0.254", "198.41.0.0/22"),
+            ("198.41.0.97", "198.41.0.96/28"),
+            ("198.41.0.9", "198.41.0.8/30"),
+            ("198.41.0.9", "198.41.0.9/32"),
+            ("8.8.8.8", "8.0.0.0/8"),
+            ("2001:503:ba3e::2:30", "2001:503:ba3e::/48"),
+            ("2001:503:ba3e::1", "2001:503:ba3e::/64"),
+            ("2001:503:ba3e:0:be24:11ff:fe5a:1234", "2001:503::/32"),
+        ];
+        for (target, prefix) in cases {
+            for seed in 0..50 {
+                let found = around(target, prefix, seed);
+                assert_eq!(found, around(target, prefix, seed));
+                assert!(found.len() <= MOST_NEIGHBOURS);
+                assert!(found.is_sorted_by_key(|(_, rank)| *rank), "{found:?}");
+                let prefix: IpNetwork = prefix.parse().unwrap();
+                for (address, _) in &found {
+                    assert!(
+                        prefix.contains(*address) && address.to_string() != target,
+                        "{address} of {prefix}"
+                    );
+                    match address {
+                        IpAddr::V4(v4) => assert!(!matches!(v4.octets()[3], 0 | 255), "{v4}"),
+                        IpAddr::V6(v6) => assert_ne!(v6.segments()[4..], [0; 4], "{v6}"),
+                    }
+                    if prefix.is_ipv4() && prefix.prefix() < 31 {
+                        assert!(*address != prefix.network() && *address != prefix.broadcast(), "{address}");
+                    }
+                }
+            }
+        }
+        assert_eq!(around("198.41.0.9", "198.41.0.9/32", 1), []);
+        assert_eq!(around("8.8.8.8", "8.0.0.0/8", 1).len(), MOST_NEIGHBOURS);
+    }
+
+    #[test]
+    fn a_random_interface_identifier_is_not_searched_around_for_long() {
+        let found = around("2001:503:ba3e:0:be24:11ff:fe5a:1234", "2001:503::/32", 1);
+        assert_eq!(found.len(), 2 * NEAREST + 4, "the nearest, and the lowest of the /64");
+        assert!(found.iter().any(|(address, _)| address.to_string() == "2001:503:ba3e::1"));
+    }
+
+    #[test]
+    fn both_sides_and_two_blocks_are_chosen() {
+        let hit = |number: u8| Hit {
+            host: String::new(),
+            address: Ipv4Addr::new(198, 41, 0, number).into(),
+            port: None,
+            rank: Rank::Bracket,
+            outcome: Outcome::Open,
+        };
+        let chosen = |numbers: &[u8]| -> Vec<u8> {
+            let hits = choose("198.41.0.101".parse().unwrap(), numbers.iter().map(|one| hit(*one)).collect());
+            hits.iter()
+                .map(|hit| match hit.address {
+                    IpAddr::V4(address) => address.octets()[3],
+                    IpAddr::V6(_) => 0,
+                })
+                .collect()
+        };
+        assert_eq!(chosen(&[102, 103, 104, 99]), [102, 99, 103]);
+        assert_eq!(chosen(&[102, 103, 104, 99, 30]), [102, 99, 30]);
+        assert_eq!(chosen(&[102, 103]), [102, 103]);
+        assert!(chosen(&[]).is_empty());
+    }
 }

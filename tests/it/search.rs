@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 use lasthop::number::Asn;
-use lasthop::session::Diagnosis;
+use lasthop::path::Overlay;
 use lasthop::session::search::{ENOUGH, Hint, Hit, Known, MOST_NEIGHBOURS, Outcome, Rank, Searched};
-use lasthop::sim::{Host, Topology};
-use lasthop::trace::{Protocol, ReferenceKind, Role, Run, WallTime};
+use lasthop::session::{Diagnosis, Glimpse, Search, diagnose_searching};
+use lasthop::sim::{Host, Network, Topology};
+use lasthop::trace::{End, Moment, Protocol, ReferenceKind, Role, Run, WallTime};
 use lasthop::verdict::{Kind, Reason, Scope};
 
 use super::sim::{searching, topology};
@@ -33,6 +34,7 @@ fn neighbour(name: &str, four: &str, open: &[u16]) -> Host {
 /// The target alone, and these neighbours.
 fn among(neighbours: &[Host]) -> Topology {
     let mut topology = topology("no-reference");
+    topology.rules.truncate(1);
     topology.hosts.extend_from_slice(neighbours);
     topology
 }
@@ -141,6 +143,8 @@ fn one_more_packet_is_sent_where_nobody_has_answered() {
     let touch = searched(&diagnosis).touched.iter().find(|touch| touch.address == address("185.70.40.103"));
     assert_eq!(touch.map(|touch| (touch.tries, touch.outcome)), Some((2, Outcome::Silent)));
     assert!(!searched(&diagnosis).cut_short);
+    let seconds = diagnosis.run.ended_at.as_secs_f64();
+    assert!(seconds < 39.0, "two rounds of sixteen take {seconds} s");
     assert!(searched(&diagnosis).is_worth_keeping(), "nobody is a result, too");
 }
 
@@ -262,7 +266,7 @@ fn what_comes_in_for_the_measurement_during_the_search_is_kept() {
     let reported = early.iter().filter(|probe| probe.was_answered()).count();
     assert_eq!(reported, 3, "the report of the first probes' host is missing: {early:?}");
     assert_eq!(diagnosis.verdict.kind, Kind::HostOrReturnPath);
-    assert_eq!(diagnosis.run.strays.foreign + diagnosis.run.strays.wrong_key, 0);
+    assert_eq!(diagnosis.run.strays.wrong_key, 0);
 }
 
 #[test]
@@ -282,4 +286,40 @@ fn the_order_of_ranks_is_kept_and_wide_prefixes_are_left_for_last() {
     assert_eq!(diagnosis.run.destination(Run::TARGET).protocol, Protocol::Tcp);
     let span = Duration::from_secs(60);
     assert!(diagnosis.run.ended_at.as_secs_f64() < span.as_secs_f64(), "a search has an end");
+}
+
+/// A named reference that is lost like the target is no reason not to search. That it disagrees with those found keeps the
+/// verdict careful.
+#[test]
+fn a_named_reference_that_is_lost_too_does_not_forbid_the_search() {
+    let hosts = [neighbour("lost", "185.70.40.120", &[25]), neighbour("open", "185.70.40.103", &[25])];
+    let mut world = among(&hosts);
+    world.references = vec!["lost".to_owned()];
+    let mut rule = world.rules[0].clone();
+    rule.to = Some("lost".to_owned());
+    world.rules.push(rule);
+    let diagnosis = searching(&world, false, 1, |_| {});
+    assert_eq!(found(&diagnosis), ["185.70.40.103"]);
+    let verdict = &diagnosis.verdict;
+    let careful = verdict.kind == Kind::Inconclusive && verdict.reason != Some(Reason::ReferenceUnreachable);
+    assert!(careful || verdict.asns == [Asn(8359)], "{verdict:?}");
+}
+
+#[test]
+fn ctrl_c_in_the_search_ends_the_run_and_keeps_what_is_known() {
+    let world = topology("no-reference");
+    let mut network = Network::new(&world, false, 1).unwrap();
+    network.interrupt_at(Moment::START + Duration::from_secs(6));
+    let plan = network.plan(&world, 1).unwrap();
+    let source_ports = network.spare_port();
+    let search = Search { hints: Vec::new(), opt_out: Vec::new(), source_ports, known: None };
+    let origins = Overlay { entries: world.prefixes(), ixps: Vec::new(), under: None };
+    let observer = &mut |_: &Glimpse<'_>| {};
+    let diagnosis =
+        diagnose_searching(plan, WallTime(0), &mut network, &origins, 0.99, Some(&search), observer).unwrap();
+    assert_eq!(diagnosis.run.end, Some(End::Interrupted));
+    let search = searched(&diagnosis);
+    assert!(search.cut_short && !search.is_worth_keeping());
+    assert!((1..7).contains(&search.touched.len()));
+    assert!(diagnosis.target.hops.len() > 3);
 }
