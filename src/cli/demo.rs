@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::args::{self, Format};
+use super::diagnose;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::live;
@@ -101,6 +102,9 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         &mut |glimpse| progress.see(glimpse),
     )?;
     progress.end();
+    if let (Some(searched), true) = (&found.search, words.output.verbose > 0) {
+        diagnose::touched(searched);
+    }
     let right = fits(&topology, &found);
     let known = Session {
         vantage: Vantage {

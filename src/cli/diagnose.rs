@@ -241,7 +241,7 @@ fn introduce_search(search: &Search, prefix: Option<IpNetwork>) {
 }
 
 /// Every address that a search asked.
-fn touched(searched: &Searched) {
+pub fn touched(searched: &Searched) {
     for touch in &searched.touched {
         let times = if touch.tries == 1 { String::new() } else { format!(" ({} packets)", touch.tries) };
         output::talk(&format!(

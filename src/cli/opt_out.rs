@@ -81,7 +81,9 @@ fn parse(text: &str) -> Result<Vec<IpNetwork>, (usize, String)> {
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::input(
         format!("cannot read the opt-out list {}: {}", path.display(), error_text(error)),
-        Some("without it a search might touch whom it must not; --no-search measures without one".into()),
+        Some(
+            "without it a search might touch whom it must not: correct it, or measure without both (--no-search)".into(),
+        ),
     )
 }
 

@@ -386,7 +386,10 @@ pub(super) fn search(
         let found = &mut ended.searched.found;
         for hit in &known.found {
             let listed = found.iter().any(|other| other.address == hit.address);
-            if found.len() < ENOUGH && !listed && prefix.contains(hit.address) && allowed(&hit.address) {
+            // A file that somebody may have written names nobody whom a search would not ask.
+            let fit =
+                prefix.contains(hit.address) && is_a_hosts(hit.address, prefix) && allowed(&hit.address);
+            if found.len() < ENOUGH && !listed && fit {
                 found.push(hit.clone());
             }
         }
