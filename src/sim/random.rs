@@ -270,7 +270,9 @@ impl<'a> Draft<'a> {
     fn draw_systems(&mut self) {
         let sizes: Vec<usize> = if self.usual() {
             let count = self.weighted(&[(3, 0.2), (4, 0.35), (5, 0.3), (6, 0.15)]);
-            (0..count).map(|_| self.weighted(&[(1, 0.2), (2, 0.3), (3, 0.25), (4, 0.15), (5, 0.1)])).collect()
+            (0..count)
+                .map(|_| self.weighted(&[(1, 0.2), (2, 0.3), (3, 0.25), (4, 0.15), (5, 0.1)]))
+                .collect()
         } else {
             // Twelve hops with the home's and the host; hop 4 and its neighbours are of one AS.
             vec![1, 5, 2, 2]
@@ -296,9 +298,8 @@ impl<'a> Draft<'a> {
             let inner = self.systems[place].rows.len() - 2;
             let row = 1 + self.dice.random_range(0..inner);
             if self.systems[place].rows[row].len() == 1 && self.systems[place].rows[row - 1].len() == 1 {
-                self.systems[place].rows[row] = (0..width)
-                    .map(|branch| format!("r{place}-{row}{}", (b'a' + branch as u8) as char))
-                    .collect();
+                self.systems[place].rows[row] =
+                    (0..width).map(|branch| format!("r{place}-{row}{}", (b'a' + branch as u8) as char)).collect();
                 let by_flow = self.chance(0.6);
                 let before = self.systems[place].rows[row - 1][0].clone();
                 self.routers.entry(before).or_default().balance =
@@ -313,9 +314,7 @@ impl<'a> Draft<'a> {
             asn,
             as_name: asn.map(|asn| format!("Network {asn}")),
             ixp: false,
-            v4: Some(
-                Ipv4Network::new(Ipv4Addr::new(20, number, 0, 0), 16).unwrap_or_else(|_| unreachable!()),
-            ),
+            v4: Some(Ipv4Network::new(Ipv4Addr::new(20, number, 0, 0), 16).unwrap_or_else(|_| unreachable!())),
             v6: Some(
                 Ipv6Network::new(Ipv6Addr::new(0x2a0f, 0x1000 + u16::from(number), 0, 0, 0, 0, 0, 0), 32)
                     .unwrap_or_else(|_| unreachable!()),
@@ -323,24 +322,25 @@ impl<'a> Draft<'a> {
             routers,
         };
         let mut home = space("home", None, 250, vec!["home".to_owned()]);
-        home.v4 =
-            Some(Ipv4Network::new(Ipv4Addr::new(192, 168, 1, 0), 24).unwrap_or_else(|_| unreachable!()));
+        home.v4 = Some(Ipv4Network::new(Ipv4Addr::new(192, 168, 1, 0), 24).unwrap_or_else(|_| unreachable!()));
         home.v6 = Some(
-            Ipv6Network::new(Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0), 48)
-                .unwrap_or_else(|_| unreachable!()),
+            Ipv6Network::new(Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0), 48).unwrap_or_else(|_| unreachable!()),
         );
         self.networks.push(home);
         for (place, system) in self.systems.iter().enumerate() {
             let routers = system.rows.iter().flatten().cloned().collect();
-            self.networks.push(space(&format!("as{place}"), Some(system.asn.0), place as u8 + 1, routers));
+            self.networks.push(space(
+                &format!("as{place}"),
+                Some(system.asn.0),
+                place as u8 + 1,
+                routers,
+            ));
         }
         // Space that no table has; a far AS that third parties answer from; and an exchange's LAN.
         let mut nobody = space("nobody", None, 0, Vec::new());
-        nobody.v4 =
-            Some(Ipv4Network::new(Ipv4Addr::new(198, 18, 0, 0), 16).unwrap_or_else(|_| unreachable!()));
+        nobody.v4 = Some(Ipv4Network::new(Ipv4Addr::new(198, 18, 0, 0), 16).unwrap_or_else(|_| unreachable!()));
         nobody.v6 = Some(
-            Ipv6Network::new(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), 48)
-                .unwrap_or_else(|_| unreachable!()),
+            Ipv6Network::new(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), 48).unwrap_or_else(|_| unreachable!()),
         );
         self.networks.push(nobody);
         self.networks.push(space("far", Some(1999), 99, vec!["far".to_owned()]));
@@ -358,20 +358,10 @@ impl<'a> Draft<'a> {
         let ms = if border { self.dice.random_range(0.5..12.0) } else { self.dice.random_range(0.2..4.0) };
         let ms = if usual { ms } else { 1.0 };
         let ms = (ms * 100.0f64).round() / 100.0;
-        let jitter_ms =
-            if usual && self.chance(0.5) { self.dice.random_range(0..40) as f64 / 10.0 } else { 0.0 };
-        let loss =
-            if usual && self.chance(0.3) { self.dice.random_range(0..100) as f64 / 10_000.0 } else { 0.0 };
+        let jitter_ms = if usual && self.chance(0.5) { self.dice.random_range(0..40) as f64 / 10.0 } else { 0.0 };
+        let loss = if usual && self.chance(0.3) { self.dice.random_range(0..100) as f64 / 10_000.0 } else { 0.0 };
         let between = [from.to_owned(), to.to_owned()];
-        self.links.push(Link {
-            between,
-            ms: Some(ms),
-            jitter_ms,
-            loss,
-            space: Some(space),
-            cost: None,
-            cost_back: None,
-        });
+        self.links.push(Link { between, ms: Some(ms), jitter_ms, loss, space: Some(space), cost: None, cost_back: None });
     }
 
     fn draw_links(&mut self) {
@@ -399,9 +389,7 @@ impl<'a> Draft<'a> {
             let from = self.dice.random_range(to + 2..rows.len() - 1);
             let (near, beyond) = (rows[to].last().map(|row| row[0].clone()), rows[from][0][0].clone());
             let Some(near) = near else { return };
-            for (ends, space) in
-                [([near.clone(), "far".to_owned()], "far"), (["far".to_owned(), beyond], "far")]
-            {
+            for (ends, space) in [([near.clone(), "far".to_owned()], "far"), (["far".to_owned(), beyond], "far")] {
                 self.links.push(Link {
                     between: ends,
                     ms: Some(2.0),
@@ -638,8 +626,7 @@ impl<'a> Draft<'a> {
                 let pairs: Vec<(String, String, Asn)> = self.systems[..count - 1]
                     .iter()
                     .flat_map(|system| {
-                        let single =
-                            system.rows.windows(2).filter(|pair| pair[0].len() == 1 && pair[1].len() == 1);
+                        let single = system.rows.windows(2).filter(|pair| pair[0].len() == 1 && pair[1].len() == 1);
                         single.map(|pair| (pair[1][0].clone(), pair[0][0].clone(), system.asn))
                     })
                     .chain(self.systems[..count - 1].windows(2).filter_map(|pair| {
@@ -790,8 +777,7 @@ impl<'a> Draft<'a> {
 
 /// The conclusions that accuse nobody wrongly.
 fn expected(fault: Fault, culprit: Option<Asn>) -> Vec<Expected> {
-    let mut kinds =
-        vec!["inconclusive", "lost_in_as_range", "destination_network", "host_or_return_path", "local"];
+    let mut kinds = vec!["inconclusive", "lost_in_as_range", "destination_network", "host_or_return_path", "local"];
     if matches!(fault, Fault::Nothing | Fault::Leaky | Fault::Begins | Fault::RouteChange) {
         kinds.insert(0, "reachable");
     }
@@ -800,9 +786,7 @@ fn expected(fault: Fault, culprit: Option<Asn>) -> Vec<Expected> {
     }
     let mut found: Vec<Expected> = Vec::new();
     if let Some(asn) = culprit {
-        for kind in
-            ["lost_inside_as", "lost_at_as_border", "rejected", "injected", "routing_fault", "partial"]
-        {
+        for kind in ["lost_inside_as", "lost_at_as_border", "rejected", "injected", "routing_fault", "partial"] {
             found.push(Expected { holds: Some(asn), ..Expected::of(kind) });
         }
     }
