@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::exit;
+use crate::trace::Protocol;
 
 /// Names the network in which packets to a host stop.
 #[derive(Debug, Parser)]
@@ -52,10 +53,29 @@ pub enum Command {
 
 #[derive(Debug, clap::Args)]
 pub struct Diagnose {
-    /// A host of the same network that works, as TARGET; may be given again. Without it, the host's own other ports and
-    /// protocols are tried
+    /// A host of the same network that works, as TARGET; may be given again. Without it, or with `auto`, the host's own
+    /// other ports are tried, then a few neighbours in its announced prefix: at most 16, one packet a second, each
+    /// logged
     #[arg(short = 'r', long = "reference", value_name = "HOST")]
     pub references: Vec<String>,
+    /// A host that may serve as a reference where those named do not answer, asked before any neighbour; may be given
+    /// again
+    #[arg(long = "hint", value_name = "HOST", conflicts_with = "no_search")]
+    pub hints: Vec<String>,
+    /// Ask no neighbours
+    #[arg(long)]
+    pub no_search: bool,
+    /// Addresses and prefixes that the search must never touch, one a line, # begins a comment; beside those in
+    /// ~/.config/lasthop/opt-out
+    #[arg(long, value_name = "FILE")]
+    pub opt_out: Option<PathBuf>,
+    /// Search anew, and keep no result: without this, a prefix is searched once a day
+    #[arg(long)]
+    pub no_cache: bool,
+    /// The target's ports and protocols to try beside its own, at most 8, such as 25,80,443,udp/53,icmp
+    /// [default: another TCP port, and icmp]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = variant)]
+    pub matrix: Vec<Variant>,
     /// How sure the place must be before it is named, from 0.5 to 0.9999
     #[arg(long, value_name = "SHARE", default_value = "0.99", value_parser = confidence)]
     pub confidence: f64,
@@ -242,6 +262,22 @@ pub enum DbCommand {
         #[arg(long, value_name = "FILE")]
         db: Option<PathBuf>,
     },
+}
+
+/// A protocol and port of a matrix: `443`, `tcp/443`, `udp/53`, `icmp`.
+pub type Variant = (Protocol, Option<u16>);
+
+fn variant(text: &str) -> Result<Variant, String> {
+    let text = text.trim();
+    match text.split_once('/') {
+        None if text.eq_ignore_ascii_case("icmp") => Ok((Protocol::Icmp, None)),
+        None => port(text)
+            .map(|port| (Protocol::Tcp, Some(port)))
+            .map_err(|_| "write TCP ports as numbers, the rest as udp/53 and icmp".into()),
+        Some(("tcp", number)) => port(number).map(|port| (Protocol::Tcp, Some(port))),
+        Some(("udp", number)) => port(number).map(|port| (Protocol::Udp, Some(port))),
+        Some((other, _)) => Err(format!("'{other}' is none of tcp, udp and icmp")),
+    }
 }
 
 fn port(text: &str) -> Result<u16, String> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::args::{self, Format};
+use super::diagnose;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::live;
@@ -13,7 +14,7 @@ use super::progress::Progress;
 use crate::asdb::Table;
 use crate::path::{Origins, Overlay};
 use crate::report::{self, Document, Measured, Session};
-use crate::session::{self, Diagnosis};
+use crate::session::{self, Diagnosis, Search, Searched};
 use crate::sim::{self, Network, Topology};
 use crate::trace::WallTime;
 use crate::trace::schema::Vantage;
@@ -86,10 +87,26 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         under: Some(table),
     };
     let mut progress = Progress::new(words.output.verbose == 0);
-    let found = session::diagnose(plan, STARTED_AT, &mut network, &origins, CONFIDENCE, &mut |glimpse| {
-        progress.see(glimpse);
-    })?;
+    // As diagnose does it: where no reference is named, one is looked for, inside the simulated network. Nothing is kept.
+    let search = topology.references.is_empty().then(|| Search {
+        hints: Vec::new(),
+        opt_out: Vec::new(),
+        source_ports: network.spare_port(),
+        known: None,
+    });
+    let found = session::diagnose_searching(
+        plan,
+        STARTED_AT,
+        &mut network,
+        &origins,
+        CONFIDENCE,
+        search.as_ref(),
+        &mut |glimpse| progress.see(glimpse),
+    )?;
     progress.end();
+    if let (Some(searched), true) = (&found.search, words.output.verbose > 0) {
+        diagnose::touched(searched);
+    }
     let right = fits(&topology, &found);
     let known = Session {
         vantage: Vantage {
@@ -100,11 +117,14 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         },
         asdb: Some(live::describe(table)),
     };
+    let searched = found.search.as_ref().map(Searched::record);
     let measured = Measured {
         run: &found.run,
         target: &found.target,
         references: &found.references,
         verdict: Some(&found.verdict),
+        search: searched.as_ref(),
+        matrix: false,
     };
     let document = report::document(&known, measured, None);
     let look = sink.look;

@@ -1,38 +1,88 @@
 //! `diagnose` and `trace`: the main job on real sockets.
 
+use ipnetwork::IpNetwork;
+
 use super::args::{self, Format, Probing};
+use super::cache::{Cache, Key};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::live::{self, Files, Socket};
+use super::opt_out::OptOut;
 use super::output::{self, Sink};
 use super::progress::Progress;
-use super::request::{self, Request};
+use super::request::{self, Beside, Request, Variants};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
 use crate::report::{self, Document, Measured, Session};
-use crate::session;
+use crate::session::search::{self, Outcome};
+use crate::session::{self, Search, Searched};
 use crate::trace::{End, Protocol, Run};
+
+/// The reference that is not a host's name: one is looked for.
+const AUTO: &str = "auto";
 
 /// `lasthop diagnose`.
 pub fn diagnose(words: &args::Diagnose) -> Exit {
     finish(&words.probing, words.output.json, |known| {
         let mut sink = Sink::open(&words.output)?;
-        let request = request::request(&words.probing, &words.references, true)?;
+        let named: Vec<String> =
+            words.references.iter().filter(|name| !name.eq_ignore_ascii_case(AUTO)).cloned().collect();
+        let asked = named.len() < words.references.len() || !words.hints.is_empty();
+        let auto = asked || named.is_empty();
+        if words.no_search && named.len() < words.references.len() {
+            return Err(Failure::usage("-r auto asks for what --no-search forbids", "leave out one of them"));
+        }
+        let searches = auto && !words.no_search;
+        let variants = match words.matrix.as_slice() {
+            [] => Variants::Usual,
+            list => Variants::These(list),
+        };
+        let beside = Beside { references: &named, hints: &words.hints, variants };
+        let request = request::request(&words.probing, beside)?;
         let verbose = words.output.verbose > 0;
+        // A list that was named is checked even where no search is made.
+        let opt_out = match (searches, &words.opt_out) {
+            (false, None) => None,
+            (_, named) => Some(OptOut::open(named.as_deref())?),
+        };
         let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
+        let opt_out = opt_out.map_or_else(|| Ok(Vec::new()), OptOut::read)?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
-        let found = session::diagnose(
+        let target = &request.destinations[0];
+        let cache = Cache::of_user(words.no_cache);
+        let key = search::announced(&data.grounds(), target.address).map(|prefix| Key {
+            prefix,
+            protocol: target.protocol,
+            port: target.port,
+        });
+        let search = searches.then(|| Search {
+            hints: request.hints.clone(),
+            opt_out,
+            source_ports: live.spare,
+            known: key.and_then(|key| cache.find(key, started_at)),
+        });
+        if verbose && let Some(search) = &search {
+            introduce_search(search, key.map(|key| key.prefix));
+        }
+        let found = session::diagnose_searching(
             live.plan,
             started_at,
             &mut live.wire,
             &data.grounds(),
             words.confidence,
+            search.as_ref(),
             &mut |glimpse| progress.see(glimpse),
         );
         progress.end();
         let found = found?;
+        if let (Some(key), Some(searched)) = (key, &found.search)
+            && searched.is_worth_keeping()
+        {
+            cache.keep(key, searched);
+        }
+        let searched = found.search.as_ref().map(Searched::record);
         let trouble = trouble(&found.run, found.fault.as_ref());
         let document = report::document(
             known,
@@ -41,9 +91,14 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
                 target: &found.target,
                 references: &found.references,
                 verdict: Some(&found.verdict),
+                search: searched.as_ref(),
+                matrix: !words.matrix.is_empty(),
             },
             trouble.as_ref().map(Failure::schema),
         );
+        if verbose && let Some(searched) = &found.search {
+            touched(searched);
+        }
         cost(&plan, &found.run, verbose);
         let look = sink.look;
         write(&mut sink, &document, |out| report::run(out, &document, look))?;
@@ -61,7 +116,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
 pub fn trace(words: &args::Trace) -> Exit {
     finish(&words.probing, words.output.json, |known| {
         let mut sink = Sink::open(&words.output)?;
-        let request = request::request(&words.probing, &[], false)?;
+        let request = request::request(&words.probing, Beside::default())?;
         let verbose = words.output.verbose > 0;
         let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
         let mut progress = Progress::new(false);
@@ -77,7 +132,14 @@ pub fn trace(words: &args::Trace) -> Exit {
         let trouble = trouble(&found.run, found.fault.as_ref());
         let document = report::document(
             known,
-            Measured { run: &found.run, target: &found.path, references: &[], verdict: None },
+            Measured {
+                run: &found.run,
+                target: &found.path,
+                references: &[],
+                verdict: None,
+                search: None,
+                matrix: false,
+            },
             trouble.as_ref().map(Failure::schema),
         );
         cost(&plan, &found.run, verbose);
@@ -154,6 +216,46 @@ fn introduce(request: &Request, plan: &Plan) {
         plan.budget.time.as_secs(),
         plan.seed
     ));
+}
+
+/// What a search may do.
+fn introduce_search(search: &Search, prefix: Option<IpNetwork>) {
+    let place = match (prefix, &search.known) {
+        (None, _) => "no announced prefix covers the target: no neighbour is asked".to_owned(),
+        (Some(prefix), Some(known)) => {
+            format!("neighbours in {prefix} as of {}, from the cache", known.searched_at.rfc3339())
+        }
+        (Some(prefix), None) => format!(
+            "at most {} neighbours in {prefix}, one packet and at most one more each, one a second, until {} answer",
+            search::MOST_NEIGHBOURS,
+            search::ENOUGH
+        ),
+    };
+    let plural =
+        |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+    output::talk(&format!(
+        "search, only where there is nothing to compare with: {place}; {}; {} on the opt-out list",
+        plural(search.hints.len(), "hint", "hints"),
+        plural(search.opt_out.len(), "entry", "entries"),
+    ));
+}
+
+/// Every address that a search asked.
+pub fn touched(searched: &Searched) {
+    for touch in &searched.touched {
+        let times = if touch.tries == 1 { String::new() } else { format!(" ({} packets)", touch.tries) };
+        output::talk(&format!(
+            "search: {} {} {}: {}{times}",
+            touch.at.rfc3339(),
+            touch.address,
+            touch.rank.word(),
+            touch.outcome.word().replace('_', " ")
+        ));
+    }
+    for hit in &searched.found {
+        let closed = if hit.outcome == Outcome::Closed { ", whose port is closed" } else { "" };
+        output::talk(&format!("search: {} serves as a reference{closed}", hit.address));
+    }
 }
 
 fn cost(plan: &Plan, run: &Run, verbose: bool) {

@@ -22,6 +22,8 @@ pub struct Live {
     pub wire: LiveWire,
     /// What to do with them.
     pub plan: Plan,
+    /// A flow that the plan does not use.
+    pub spare: SourcePorts,
 }
 
 /// The words about sockets that a request of the network room needs.
@@ -46,6 +48,9 @@ pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
     for destination in &request.destinations {
         asked = asked.with(destination.protocol);
     }
+    // One flow more than the plan has: a search must not share one with it.
+    let count = asked.ports;
+    asked.ports += 1;
     asked.source = socket.source;
     asked.interface.clone_from(&request.interface);
     asked.mark = socket.mark;
@@ -58,10 +63,12 @@ pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
             Some("start it as root or with cap_net_raw only".into()),
         )
     })?;
+    let mut source_ports = flows(&wire, asked.ports);
+    let spare = source_ports.split_off(usize::from(count)).pop().unwrap_or(SourcePorts::all(1));
     let plan = Plan {
         source: wire.source(),
         destinations: request.destinations.clone(),
-        source_ports: flows(&wire, asked.ports),
+        source_ports,
         first_ttl: request.ttls.0,
         max_ttl: request.ttls.1,
         wait: request.wait,
@@ -69,7 +76,7 @@ pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
         budget: request.budget,
         seed: request.seed,
     };
-    Ok(Live { wire, plan })
+    Ok(Live { wire, plan, spare })
 }
 
 /// One flow for each reserved port; an echo identifier of its own where no port is reserved.

@@ -4,16 +4,19 @@
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
 //! * one file a command: `diagnose` (and `trace`), `demo`, `db`; `shell` for completions, man page and schema
+//! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
 mod args;
+mod cache;
 mod db;
 mod demo;
 mod diagnose;
 mod exit;
 mod failure;
 mod live;
+mod opt_out;
 mod output;
 mod progress;
 mod request;

@@ -16,6 +16,8 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     /// What was last said about the verdict.
     said: Option<(Kind, Option<u8>, Option<u8>)>,
+    /// It was said that a reference is looked for.
+    searching: bool,
     quiet: bool,
 }
 
@@ -30,7 +32,7 @@ impl Progress {
             }
             bar
         });
-        Self { bar, said: None, quiet }
+        Self { bar, said: None, searching: false, quiet }
     }
 
     /// Takes a look.
@@ -42,6 +44,10 @@ impl Progress {
             bar.set_message(line(glimpse));
             bar.tick();
             return;
+        }
+        if glimpse.searching && !self.searching {
+            self.searching = true;
+            output::talk("nothing to compare with yet: asking neighbours of the target, one a second");
         }
         let Some(verdict) = glimpse.verdict else { return };
         let now = (verdict.kind, verdict.after_ttl, verdict.before_ttl);
@@ -63,6 +69,12 @@ fn line(glimpse: &Glimpse<'_>) -> String {
     let run = glimpse.run;
     let answered = run.probes.iter().filter(|probe| probe.was_answered()).count();
     let seconds = Duration::from_nanos(glimpse.now.as_nanos()).as_secs_f64();
+    if glimpse.searching {
+        return format!(
+            "{seconds:.1} s  looking for a reference: {} packets, {answered} answered",
+            run.probes.len()
+        );
+    }
     let state = match glimpse.verdict {
         None => format!("looking at the path{}", if run.destinations.len() > 1 { "s" } else { "" }),
         Some(verdict) => format!("so far: {}", so_far(verdict, run)),

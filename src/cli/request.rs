@@ -9,6 +9,7 @@ use crate::net::{self, Family, ResolveError};
 use crate::number::special;
 use crate::probe::Budget;
 use crate::probe::pace::Pace;
+use crate::session::search::Hint;
 use crate::trace::{Destination, Protocol, ReferenceKind, Role};
 
 /// A host as written, with the port that was written with it.
@@ -70,6 +71,8 @@ pub struct Request {
     pub family: Family,
     /// Other addresses of the target's name that are not probed.
     pub others: Vec<IpAddr>,
+    /// Hosts that may serve as references.
+    pub hints: Vec<Hint>,
     /// `-i`, or the scope written behind an IPv6 address.
     pub interface: Option<String>,
     /// First and last TTL.
@@ -113,8 +116,34 @@ pub fn protocol(words: &Probing) -> Result<(Protocol, Option<u16>), Failure> {
     Ok((protocol, port))
 }
 
-/// Checks the words and resolves the names. `variants`: also try the target's other ports and protocols.
-pub fn request(words: &Probing, references: &[String], variants: bool) -> Result<Request, Failure> {
+/// Whom to probe beside the target.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Hosts to compare it with.
+    pub references: &'a [String],
+    /// Hosts that may serve as references.
+    pub hints: &'a [String],
+    /// The target's other ports and protocols.
+    pub variants: Variants<'a>,
+}
+
+/// The target's other ports and protocols.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Variants<'a> {
+    /// None of them.
+    #[default]
+    None,
+    /// Another TCP port, and ICMP echo.
+    Usual,
+    /// These.
+    These(&'a [(Protocol, Option<u16>)]),
+}
+
+/// Most ports and protocols in a matrix.
+const MOST_VARIANTS: usize = 8;
+
+/// Checks the words and resolves the names.
+pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> {
     let (protocol, port) = protocol(words)?;
     if words.first > words.max {
         return Err(Failure::usage(
@@ -123,10 +152,14 @@ pub fn request(words: &Probing, references: &[String], variants: bool) -> Result
         ));
     }
     let target = Endpoint::parse(&words.target)?;
-    let references: Vec<Endpoint> =
-        references.iter().map(|text| Endpoint::parse(text)).collect::<Result<_, _>>()?;
+    let endpoints =
+        |texts: &[String]| texts.iter().map(|text| Endpoint::parse(text)).collect::<Result<Vec<_>, _>>();
+    let (references, hints) = (endpoints(beside.references)?, endpoints(beside.hints)?);
     if references.len() > 8 {
         return Err(Failure::usage("more than 8 references", "the nearest two or three are enough"));
+    }
+    if hints.len() > 8 {
+        return Err(Failure::usage("more than 8 hints", "name those that are most likely to work"));
     }
     let asked = match (words.ipv4, words.ipv6, words.source) {
         (true, _, _) => Some(Family::V4),
@@ -183,9 +216,20 @@ pub fn request(words: &Probing, references: &[String], variants: bool) -> Result
             port,
         });
     }
-    if variants {
-        destinations.extend(crate::probe::variants(&destinations[0]));
+    destinations.extend(variants_of(&destinations[0], beside.variants)?);
+    let mut candidates = Vec::new();
+    for endpoint in &hints {
+        let found = net::lookup(&endpoint.host, Some(family)).map_err(unresolved)?;
+        let Some(address) = pick(&found.addresses).first().copied() else { continue };
+        probeable(&endpoint.host, address)?;
+        candidates.push(Hint { host: endpoint.host.clone(), address, port: endpoint.port, alias: false });
     }
+    candidates.extend(of_target[1..].iter().map(|address| Hint {
+        host: target.host.clone(),
+        address: *address,
+        port: None,
+        alias: true,
+    }));
     let interface = words.interface.clone().or_else(|| target_found.interface.clone());
     let mut pace = Pace::default();
     if let Some(pause) = words.pace.filter(|pause| *pause > 0.0) {
@@ -197,6 +241,7 @@ pub fn request(words: &Probing, references: &[String], variants: bool) -> Result
         destinations,
         family,
         others: of_target[1..].to_vec(),
+        hints: candidates,
         interface,
         ttls: (words.first, words.max),
         wait: Duration::from_secs_f64(words.wait),
@@ -204,6 +249,29 @@ pub fn request(words: &Probing, references: &[String], variants: bool) -> Result
         budget: Budget { probes: words.max_probes, ..Budget::default() },
         seed: words.seed.unwrap_or_else(rand::random),
     })
+}
+
+fn variants_of(target: &Destination, wanted: Variants<'_>) -> Result<Vec<Destination>, Failure> {
+    let list = match wanted {
+        Variants::None => return Ok(Vec::new()),
+        Variants::Usual => return Ok(crate::probe::variants(target)),
+        Variants::These(list) => list,
+    };
+    let mut found: Vec<Destination> = Vec::new();
+    if list.len() > MOST_VARIANTS {
+        return Err(Failure::usage(
+            format!("--matrix has {} entries", list.len()),
+            format!("at most {MOST_VARIANTS} ports and protocols are tried in one run"),
+        ));
+    }
+    for &(protocol, port) in list {
+        let known = |one: &Destination| (one.protocol, one.port) == (protocol, port);
+        if known(target) || found.iter().any(known) {
+            continue;
+        }
+        found.push(Destination { role: Role::Variant, protocol, port, ..target.clone() });
+    }
+    Ok(found)
 }
 
 /// Whether an address is one host's.

@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Input, Output};
 use super::wire::{Heard, Wire, WireFault};
-use crate::trace::{Advice, End, Moment, Run};
+use crate::trace::{Advice, Moment, Run};
 
 /// Reads the record so far and says what would tell it more.
 pub trait Guide {
@@ -22,6 +22,16 @@ pub fn drive(
     wire: &mut (impl Wire + ?Sized),
     guide: &mut (impl Guide + ?Sized),
 ) -> (Run, Option<WireFault>) {
+    let fault = carry_on(&mut engine, wire, guide);
+    (engine.into_run(), fault)
+}
+
+/// Runs the engine on the wire until it is done, and leaves it whole: it may be given more to do.
+pub fn carry_on(
+    engine: &mut Engine,
+    wire: &mut (impl Wire + ?Sized),
+    guide: &mut (impl Guide + ?Sized),
+) -> Option<WireFault> {
     loop {
         let now = wire.now();
         match engine.poll(now) {
@@ -38,14 +48,13 @@ pub fn drive(
                 Ok(Heard::Quiet) => engine.handle(wire.now(), Input::Losses(wire.losses())),
                 Ok(Heard::Interrupted) => engine.handle(wire.now(), Input::Interrupt),
                 Err(fault) => {
-                    let mut run = engine.into_run();
-                    run.end = Some(End::CannotSend);
-                    return (run, Some(fault));
+                    engine.broken();
+                    return Some(fault);
                 }
             },
             Output::Done(_) => {
                 engine.handle(now, Input::Losses(wire.losses()));
-                return (engine.into_run(), None);
+                return None;
             }
         }
     }

@@ -16,8 +16,8 @@ use super::pace::{Bearer, Budgets};
 use super::plan::{Plan, PlanError};
 use super::wire::{Arrival, Transmit};
 use crate::trace::{
-    Advice, DestinationId, End, FlowId, Losses, Moment, Need, Probe, ProbeId, Reply, Role, Run, SendFault,
-    Stage, Strays, WallTime,
+    Advice, Destination, DestinationId, End, FlowId, Losses, Moment, Need, Probe, ProbeId, Reply, Role, Run,
+    SendFault, Stage, Strays, WallTime,
 };
 
 /// The TTL of a probe that is meant to reach the host: what Linux gives its own packets.
@@ -164,6 +164,30 @@ impl Engine {
             Input::Losses(losses) => self.run.losses = losses,
             Input::Interrupt => self.interrupted = true,
         }
+    }
+
+    /// Takes a packet that came in while another run had the wire. What is not this run's is no stray of its.
+    pub fn overhear(&mut self, arrival: &Arrival) {
+        let strays = self.run.strays;
+        self.receive(arrival);
+        self.run.strays = strays;
+    }
+
+    /// Goes on with more destinations after a pause in which another run had the wire, or nothing was measured. The
+    /// time budget grows by the pause.
+    pub fn admit(&mut self, destinations: Vec<Destination>, pause: Duration) {
+        self.identity.admit(&destinations);
+        self.plan.destinations.extend_from_slice(&destinations);
+        self.run.destinations.extend(destinations);
+        self.plan.budget.time += pause;
+        self.run.end = None;
+        self.decided = false;
+        self.stale = true;
+    }
+
+    /// The wire broke.
+    pub(super) fn broken(&mut self) {
+        self.run.end = Some(End::CannotSend);
     }
 
     /// What to do at `now`. Ask again until it says [`Output::Wait`] or [`Output::Done`].

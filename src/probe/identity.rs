@@ -126,6 +126,11 @@ impl Identity {
         identity
     }
 
+    /// Takes in more destinations; the names of all earlier probes stay.
+    pub fn admit(&mut self, destinations: &[Destination]) {
+        self.destinations.extend_from_slice(destinations);
+    }
+
     /// The flows, in order.
     #[must_use]
     pub fn flows(&self) -> &[Flow] {

@@ -19,7 +19,7 @@ mod plan;
 pub mod scout;
 pub mod wire;
 
-pub use drive::{Guide, drive};
+pub use drive::{Guide, carry_on, drive};
 pub use engine::{Engine, Input, Output};
 pub use plan::{Budget, Plan, PlanError, variants};
 pub use wire::{Arrival, Heard, Transmit, Wire, WireFault};

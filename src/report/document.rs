@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use crate::path::{self, Attribution, PathHop};
 use crate::trace::schema::{
-    self, AsTable, Document, Evidence, Failure, Hop, Label, Measurement, Replies, Responder, RttMs, Seconds,
-    Tool, Vantage,
+    self, AsTable, Chosen, Document, Evidence, Failure, Hop, Label, Measurement, Replies, Responder, RttMs,
+    Seconds, Tool, Vantage, Variant,
 };
-use crate::trace::{End, Protocol, Run};
+use crate::trace::{End, Protocol, ReferenceKind, ReplyKind, Role, Run, Stage};
 use crate::verdict::{self, Kind};
 
 /// What every document of a session says alike.
@@ -30,6 +30,10 @@ pub struct Measured<'a> {
     pub references: &'a [path::Path],
     /// The conclusion; `None` for a plain trace.
     pub verdict: Option<&'a verdict::Verdict>,
+    /// The search for references, if one was made.
+    pub search: Option<&'a schema::Search>,
+    /// The user asked for a matrix of the target's ports and protocols.
+    pub matrix: bool,
 }
 
 fn tool() -> Tool {
@@ -59,6 +63,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         path.protocol =
             (destination.protocol != target.protocol).then(|| protocol_word(destination.protocol).to_owned());
         path.port = destination.port.filter(|port| Some(*port) != target.port);
+        path.chosen = chosen(one, measured.search);
         path
     };
     Document {
@@ -73,6 +78,8 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         target: Some(path_of(measured.target)),
         references: measured.references.iter().map(path_of).collect(),
         verdict: measured.verdict.map(verdict_of),
+        search: measured.search.cloned(),
+        matrix: if measured.matrix { matrix(run, measured.target) } else { Vec::new() },
         measurement: Some(measurement(run, error.is_some())),
         error,
     }
@@ -93,9 +100,78 @@ pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: 
         target: None,
         references: Vec::new(),
         verdict: None,
+        search: None,
+        matrix: Vec::new(),
         error: Some(error),
         measurement: None,
     }
+}
+
+/// How a reference was chosen.
+fn chosen(path: &path::Path, search: Option<&schema::Search>) -> Option<Chosen> {
+    let Role::Reference(kind) = path.role else { return None };
+    let found = search.and_then(|search| search.found.iter().find(|found| found.address == path.address));
+    let refuses = found.is_some_and(|found| found.outcome == "closed");
+    let but = if refuses { ", though its port is closed" } else { "" };
+    let (how, words) = match kind {
+        ReferenceKind::SameHost => ("same_host", "the target's own other port or protocol".to_owned()),
+        ReferenceKind::Hint if found.is_some_and(|found| found.why == "alias") => {
+            ("hint", format!("another address of the target's name{but}"))
+        }
+        ReferenceKind::Hint => ("hint", format!("named as one that may serve{but}")),
+        ReferenceKind::Found => {
+            let place = search.and_then(|search| search.prefix.as_ref());
+            let place = place.map_or(String::new(), |prefix| format!(" in {prefix}"));
+            let again = search.filter(|search| search.from_cache).map_or(String::new(), |search| {
+                format!(" of {}, kept in the cache", day_and_time(&search.searched_at))
+            });
+            ("found", format!("found by search{place}{again}{but}"))
+        }
+        _ => ("given", "named by the user".to_owned()),
+    };
+    Some(Chosen { how: how.to_owned(), words })
+}
+
+/// `2019-03-03 08:00 UTC` of an RFC 3339 time in UTC.
+pub(super) fn day_and_time(time: &str) -> String {
+    match (time.get(..10), time.get(11..16)) {
+        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
+        _ => time.to_owned(),
+    }
+}
+
+/// What came back for the target and each of its variants.
+fn matrix(run: &Run, target: &path::Path) -> Vec<Variant> {
+    let tried = run.destinations().filter(|(id, one)| *id == Run::TARGET || one.role == Role::Variant);
+    tried
+        .map(|(id, one)| {
+            let replies =
+                || run.probes_to(id).flat_map(|probe| probe.replies.iter().map(move |reply| (probe, reply)));
+            let terminal = replies().find(|(_, reply)| reply.answers_for(one.address));
+            let refused = replies().any(|(_, reply)| matches!(reply.kind, ReplyKind::Unreachable { .. }));
+            let word = match terminal.map(|(_, reply)| reply.kind) {
+                Some(ReplyKind::SynAck) => Some("syn_ack"),
+                Some(ReplyKind::Rst) => Some("rst"),
+                Some(ReplyKind::EchoReply) => Some("echo_reply"),
+                Some(ReplyKind::UdpAnswer) => Some("udp_answer"),
+                Some(_) => Some("unreachable"),
+                None => refused.then_some("unreachable"),
+            };
+            let reached =
+                replies().filter(|(probe, _)| probe.stage != Stage::Reach).map(|(probe, _)| probe.ttl);
+            let mut furthest = reached.max();
+            if id == Run::TARGET {
+                furthest = furthest.map(|ttl| target.distance.map_or(ttl, |distance| ttl.min(distance)));
+            }
+            Variant {
+                protocol: protocol_word(one.protocol).to_owned(),
+                port: one.port,
+                answered: terminal.is_some(),
+                furthest_ttl: furthest,
+                reply: word.map(str::to_owned),
+            }
+        })
+        .collect()
 }
 
 fn measurement(run: &Run, broken: bool) -> Measurement {
@@ -137,6 +213,7 @@ fn path(path: &path::Path) -> schema::Path {
         as_path: path.as_path.iter().map(|asn| asn.0).collect(),
         protocol: None,
         port: None,
+        chosen: None,
     }
 }
 

@@ -10,6 +10,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use unicode_width::UnicodeWidthChar;
 
+use super::document::day_and_time;
 use super::escape::safe;
 use crate::trace::schema::{Document, Hop, Path, Responder, Verdict};
 
@@ -63,6 +64,7 @@ pub fn run(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<(
     if let Some(target) = &document.target {
         writeln!(out, "{}", side_by_side(target, document, look))?;
         notes(out, document, look)?;
+        matrix(out, document, look)?;
     }
     if let Some(verdict) = &document.verdict {
         writeln!(out)?;
@@ -435,6 +437,68 @@ fn marks(responder: &Responder) -> String {
     marks
 }
 
+/// The target's ports and protocols, where a matrix was asked for.
+fn matrix(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()> {
+    if document.matrix.is_empty() {
+        return Ok(());
+    }
+    let mut table = table();
+    table.set_header(["tried", "came back", "seen as far as"]);
+    for row in &document.matrix {
+        let name = match row.port {
+            Some(port) => format!("{}/{port}", row.protocol),
+            None => row.protocol.clone(),
+        };
+        let reply = match row.reply.as_deref() {
+            Some("syn_ack") => "open",
+            Some("rst") => "closed (RST)",
+            Some("echo_reply") => "echo",
+            Some("udp_answer") => "an answer",
+            Some("unreachable") if row.answered => "closed (port unreachable)",
+            Some("unreachable") => "refused (ICMP)",
+            _ => "nothing",
+        };
+        let far = row.furthest_ttl.map_or_else(|| "–".to_owned(), |ttl| format!("hop {ttl}"));
+        table.add_row([name, reply.to_owned(), far]);
+    }
+    pad(&mut table, &[]);
+    writeln!(out)?;
+    writeln!(out, "{}", tidy(&table, look).join("\n"))
+}
+
+/// Who was asked to serve as a reference, in a line.
+fn search(document: &Document) -> Option<String> {
+    let search = document.search.as_ref()?;
+    let found = search.found.iter().map(|found| {
+        let why = match (found.why.as_str(), found.outcome.as_str()) {
+            ("hint", "closed") => " (a hint; its port is closed)",
+            ("hint", _) => " (a hint)",
+            ("alias", _) => " (another address of the target's name)",
+            (_, "closed") => " (its port is closed)",
+            _ => "",
+        };
+        format!("{}{why}", found.address)
+    });
+    let found: Vec<String> = found.collect();
+    let result = if found.is_empty() { "nobody answered".to_owned() } else { found.join(", ") };
+    let asked = match search.touched.len() {
+        1 => "1 address asked".to_owned(),
+        count => format!("{count} addresses asked"),
+    };
+    let when = day_and_time(&search.searched_at);
+    Some(match (search.prefix.as_deref(), search.from_cache) {
+        (Some(prefix), false) => format!("Search for references in {prefix}, {asked}: {result}."),
+        (Some(prefix), true) => {
+            let now = if search.touched.is_empty() { String::new() } else { format!("; now {asked}") };
+            format!("Search for references in {prefix} of {when}, from the cache{now}: {result}.")
+        }
+        (None, _) if search.touched.is_empty() => {
+            "No search for references: no announced prefix covers the target.".to_owned()
+        }
+        (None, _) => format!("Search for references among the hints, {asked}: {result}."),
+    })
+}
+
 /// What the table cannot show: answers without a hop, and places where no AS can be told.
 fn notes(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()> {
     let Some(target) = &document.target else { return Ok(()) };
@@ -442,6 +506,9 @@ fn notes(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()>
     let inside = target.asn.is_none() && target.address.is_some();
     if inside {
         say("The target's address has no origin AS (private, reserved or unannounced): no AS can be told there.".into())?;
+    }
+    if let Some(line) = search(document) {
+        say(safe(&line).into_owned())?;
     }
     if let Some(measurement) = &document.measurement {
         if measurement.overflow > 0 {

@@ -2,12 +2,19 @@
 //!
 //! The engine asks what is needed; the answer comes from the first look at the paths ([`Scout`]) and then from the
 //! verdict itself, which says what would decide it. Whatever carries the packets, the loop is the same.
+//!
+//! Where there is nothing to compare with, the measurement pauses after the first look, [`search`] asks a few neighbours
+//! of the target, and the same run goes on with those that answered.
+
+pub mod search;
 
 use crate::path::{Atlas, Neighbours, Origins, Path, path, paths};
 use crate::probe::scout::Scout;
-use crate::probe::{Engine, Guide, Plan, PlanError, Wire, WireFault, drive};
-use crate::trace::{Advice, DestinationId, Moment, Role, Run, WallTime};
-use crate::verdict::{Judgment, Question, Verdict, judge};
+use crate::probe::{Engine, Guide, Plan, PlanError, Wire, WireFault, carry_on, drive};
+use crate::trace::{Advice, DestinationId, End, Moment, Role, Run, WallTime};
+use crate::verdict::{Judgment, Question, Reason, Verdict, judge};
+
+pub use search::{Search, Searched};
 
 /// What somebody who watches a measurement is shown, each time it is asked what it needs.
 #[derive(Debug)]
@@ -18,6 +25,8 @@ pub struct Glimpse<'a> {
     pub now: Moment,
     /// The verdict as it stands; `None` while the paths are being looked at.
     pub verdict: Option<&'a Verdict>,
+    /// A reference is being searched for, and `run` is the record of the search.
+    pub searching: bool,
 }
 
 /// Watches a measurement.
@@ -34,6 +43,8 @@ pub struct Diagnosis {
     pub references: Vec<Path>,
     /// The conclusion, derived from the record.
     pub verdict: Verdict,
+    /// The search for references, if one was needed and allowed.
+    pub search: Option<Searched>,
     /// Why the wire broke, if it did. The record is whole up to then.
     pub fault: Option<WireFault>,
 }
@@ -61,12 +72,64 @@ pub fn diagnose(
     confidence: f64,
     observer: &mut Observer<'_>,
 ) -> Result<Diagnosis, PlanError> {
-    let engine = Engine::new(plan, started_at)?;
+    diagnose_searching(plan, started_at, wire, origins, confidence, None, observer)
+}
+
+/// The same, and where there is nothing to compare the target with, references are searched for as `search` allows.
+///
+/// The host's own other ports come first: where one answers, nobody else is asked.
+///
+/// # Errors
+/// [`PlanError`] if the plan cannot be carried out.
+pub fn diagnose_searching(
+    plan: Plan,
+    started_at: WallTime,
+    wire: &mut dyn Wire,
+    origins: &dyn Origins,
+    confidence: f64,
+    search: Option<&Search>,
+    observer: &mut Observer<'_>,
+) -> Result<Diagnosis, PlanError> {
+    let mut engine = Engine::new(plan.clone(), started_at)?;
     let scout = Scout { reach: 3, queries: 1 };
-    let mut guide = Diagnosing { scout, looked: false, atlas: Atlas::new(origins), confidence, observer };
-    let (run, fault) = drive(engine, wire, &mut guide);
+    let mut guide = Diagnosing {
+        scout,
+        looked: false,
+        may_search: search.is_some(),
+        wants_search: false,
+        atlas: Atlas::new(origins),
+        confidence,
+        observer,
+    };
+    let mut searched = None;
+    let mut fault = carry_on(&mut engine, wire, &mut guide);
+    if let Some(search) = search.filter(|_| guide.wants_search && fault.is_none()) {
+        guide.wants_search = false;
+        let paused = wire.now();
+        let ended = search::search(search, &plan, origins, &mut engine, wire, guide.observer)?;
+        let found = search::destinations(engine.run().destination(Run::TARGET), &ended.searched.found);
+        // Those who are new are looked at first, like everybody.
+        guide.looked = found.is_empty();
+        engine.admit(found, wire.now().since(paused));
+        if ended.interrupted {
+            engine.handle(wire.now(), crate::probe::Input::Interrupt);
+        }
+        searched = Some(ended.searched);
+        fault = match ended.fault {
+            Some(fault) => Some(fault),
+            None => carry_on(&mut engine, wire, &mut guide),
+        };
+    }
+    let mut run = engine.into_run();
+    if fault.is_some() {
+        run.end = Some(End::CannotSend);
+    }
     let (target, references, judgment) = conclude(&run, &mut guide.atlas, confidence);
-    Ok(Diagnosis { run, target, references, verdict: judgment.verdict, fault })
+    let mut verdict = judgment.verdict;
+    if let (Some(searched), Some(Reason::NoReference)) = (&searched, verdict.reason) {
+        verdict.next_step = Some(searched.next_step(run.destination(Run::TARGET)));
+    }
+    Ok(Diagnosis { run, target, references, verdict, search: searched, fault })
 }
 
 /// Follows one path, with `queries` probes a hop.
@@ -84,7 +147,7 @@ pub fn trace(
     let engine = Engine::new(plan, started_at)?;
     let scout = Scout { reach: 1, queries };
     let mut guide = |run: &Run, now: Moment| {
-        observer(&Glimpse { run, now, verdict: None });
+        observer(&Glimpse { run, now, verdict: None, searching: false });
         let progress = scout.progress(run, now);
         // A path without a comparison decides nothing early: every hop is waited for.
         let settled = run.probes.iter().all(|probe| !probe.was_sent() || probe.is_settled());
@@ -116,6 +179,10 @@ struct Diagnosing<'a, 'o> {
     scout: Scout,
     /// The first look is over. From then on several hops are asked at once: a probe whose fate is open holds up nothing.
     looked: bool,
+    /// References may be searched for, once.
+    may_search: bool,
+    /// The run is paused for that.
+    wants_search: bool,
     atlas: Atlas<'a>,
     confidence: f64,
     observer: &'a mut Observer<'o>,
@@ -126,20 +193,35 @@ impl Guide for Diagnosing<'_, '_> {
         let progress = self.scout.progress(run, now);
         self.looked |= progress.ripe;
         if !self.looked {
-            (self.observer)(&Glimpse { run, now, verdict: None });
+            (self.observer)(&Glimpse { run, now, verdict: None, searching: false });
             return Advice { needs: progress.needs, ..Advice::default() };
         }
         let (target, references) = paths(run, &mut self.atlas);
+        let neighbours = Neighbours::of(std::iter::once(&target).chain(&references), &self.atlas);
+        if self.may_search && !target.reached && !has_own_port(run) {
+            let question = Question {
+                run,
+                target: &target,
+                references: &references,
+                neighbours: &neighbours,
+                confidence: self.confidence,
+                now,
+            };
+            let reason = judge(&question).verdict.reason;
+            if matches!(reason, Some(Reason::NoReference | Reason::ReferenceUnreachable)) {
+                (self.may_search, self.wants_search) = (false, true);
+                return Advice { decided: true, ..Advice::default() };
+            }
+        }
         if !target.reached
             && let Some(id) = best_variant(run)
         {
             let needs = Scout::follow(run, id);
             if !needs.is_empty() {
-                (self.observer)(&Glimpse { run, now, verdict: None });
+                (self.observer)(&Glimpse { run, now, verdict: None, searching: false });
                 return Advice { needs, ..Advice::default() };
             }
         }
-        let neighbours = Neighbours::of(std::iter::once(&target).chain(&references), &self.atlas);
         let question = Question {
             run,
             target: &target,
@@ -149,7 +231,7 @@ impl Guide for Diagnosing<'_, '_> {
             now,
         };
         let judgment = judge(&question);
-        (self.observer)(&Glimpse { run, now, verdict: Some(&judgment.verdict) });
+        (self.observer)(&Glimpse { run, now, verdict: Some(&judgment.verdict), searching: false });
         let mut advice = judgment.advice;
         if !progress.needs.is_empty() {
             // The first look turned out too short: a host answered from farther away than was thought.
@@ -165,16 +247,24 @@ impl Guide for Diagnosing<'_, '_> {
 fn best_variant(run: &Run) -> Option<DestinationId> {
     let protocol = run.destination(Run::TARGET).protocol;
     let alone = run.references().next().is_none();
-    let answered = |id: DestinationId| {
-        let address = run.destination(id).address;
-        run.probes_to(id).any(|probe| probe.replies.iter().any(|reply| reply.answers_for(address)))
-    };
     let mut variants: Vec<(bool, DestinationId)> = run
         .destinations()
         .filter(|(_, one)| one.role == Role::Variant && (alone || one.protocol == protocol))
         .map(|(id, one)| (one.protocol != protocol, id))
-        .filter(|(_, id)| answered(*id))
+        .filter(|(_, id)| answered(run, *id))
         .collect();
     variants.sort();
     variants.first().map(|(_, id)| *id)
+}
+
+/// Whether another port of the target answers, by the target's own protocol.
+fn has_own_port(run: &Run) -> bool {
+    let protocol = run.destination(Run::TARGET).protocol;
+    let mut variants = run.destinations().filter(|(_, one)| one.role == Role::Variant);
+    variants.any(|(id, one)| one.protocol == protocol && answered(run, id))
+}
+
+fn answered(run: &Run, id: DestinationId) -> bool {
+    let address = run.destination(id).address;
+    run.probes_to(id).any(|probe| probe.replies.iter().any(|reply| reply.answers_for(address)))
 }

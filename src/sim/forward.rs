@@ -81,6 +81,11 @@ impl Network {
             return;
         }
         let Some(out) = self.way(node, &header, payload) else {
+            if self.node_of(header.destination).is_none() && self.home_of(header.destination) == Some(node) {
+                // An address of its own network that nobody has.
+                self.schedule(RESOLUTION, Event::Unresolved { node, link, packet });
+                return;
+            }
             let (icmp_type, code) = RejectCode::NetUnreachable.icmp(self.v6);
             self.error(node, link, &header, &packet, icmp_type, code);
             return;

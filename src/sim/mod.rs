@@ -57,5 +57,6 @@ pub fn scenarios() -> &'static [(&'static str, &'static str)] {
         "proxy",
         "reference-dead",
         "no-reference",
+        "found-reference",
     ]
 }

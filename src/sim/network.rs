@@ -180,6 +180,8 @@ pub struct Network {
     by_address: HashMap<IpAddr, usize>,
     by_name: HashMap<String, usize>,
     host_addresses: HashMap<usize, IpAddr>,
+    /// Address space, and the router that looks for those of its addresses that nobody has: the network's last one.
+    homes: Vec<(IpNetwork, usize)>,
     pub(super) v6: bool,
     pub(super) vantage: usize,
     salt: u64,
@@ -207,6 +209,7 @@ impl Network {
             by_address: HashMap::new(),
             by_name: HashMap::new(),
             host_addresses: HashMap::new(),
+            homes: Vec::new(),
             v6,
             vantage: 0,
             salt: seed,
@@ -229,6 +232,11 @@ impl Network {
         }
         for name in topology.routers.keys() {
             network.node("[router]", name)?;
+        }
+        for space in &topology.networks {
+            let Some(last) = space.routers.last() else { continue };
+            let home = network.node("a [[network]]", last)?;
+            network.homes.extend(space.prefixes().map(|prefix| (prefix, home)));
         }
         for host in &topology.hosts {
             network.add_node(&host.name, Kind::Host(host.clone()))?;
@@ -452,6 +460,12 @@ impl Network {
         })
     }
 
+    /// A source port that no flow of [`plan`](Self::plan) has, for packets that are not to share a flow with it.
+    #[must_use]
+    pub const fn spare_port(&self) -> SourcePorts {
+        SourcePorts::all(FIRST_PORT + FLOWS)
+    }
+
     /// Presses Ctrl-C at this moment.
     pub fn interrupt_at(&mut self, moment: Moment) {
         self.interrupt_at = Some(moment);
@@ -469,6 +483,12 @@ impl Network {
 
     pub(super) fn node_of(&self, address: IpAddr) -> Option<usize> {
         self.by_address.get(&address).copied()
+    }
+
+    /// The router that looks for an address that nobody has.
+    pub(super) fn home_of(&self, address: IpAddr) -> Option<usize> {
+        let covering = self.homes.iter().filter(|(prefix, _)| prefix.contains(address));
+        covering.max_by_key(|(prefix, _)| prefix.prefix()).map(|(_, node)| *node)
     }
 
     pub(super) fn schedule(&mut self, after: Duration, event: Event) {
@@ -510,7 +530,7 @@ impl Network {
         if let Some(detour) = detour {
             return Some(detour.link);
         }
-        let destination = self.node_of(header.destination)?;
+        let destination = self.node_of(header.destination).or_else(|| self.home_of(header.destination))?;
         if !self.ways.contains_key(&destination) {
             let ways = self.shortest(destination);
             self.ways.insert(destination, ways);

@@ -555,7 +555,7 @@ impl Topology {
 }
 
 impl AddressSpace {
-    fn prefixes(&self) -> impl Iterator<Item = IpNetwork> + use<> {
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = IpNetwork> + use<> {
         self.v4.map(IpNetwork::V4).into_iter().chain(self.v6.map(IpNetwork::V6))
     }
 

@@ -50,6 +50,8 @@ pub enum ReferenceKind {
     SameHost,
     /// A neighbour found inside the same announced prefix.
     Found,
+    /// The user named it as one that may serve, or it is another address of the target's name; it answered when asked.
+    Hint,
 }
 
 /// What a destination is to the run.

@@ -40,6 +40,12 @@ pub struct Document {
     pub references: Vec<Path>,
     /// The conclusion; null where none is drawn (`trace`).
     pub verdict: Option<Verdict>,
+    /// The search for references; null if none was made.
+    #[serde(default)]
+    pub search: Option<Search>,
+    /// The target's ports and protocols that were tried, where a matrix was asked for; the target's own first.
+    #[serde(default)]
+    pub matrix: Vec<Variant>,
     /// What went wrong, if anything.
     pub error: Option<Failure>,
     /// What the measurement cost and met.
@@ -134,6 +140,62 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
+/// A search for references: whom it asked, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// The target's announced prefix; null if it has none, and then no neighbour is asked.
+    pub prefix: Option<String>,
+    /// The neighbours are those of an earlier search, kept in the cache.
+    pub from_cache: bool,
+    /// When the neighbours were asked, RFC 3339.
+    pub searched_at: String,
+    /// Every address asked in this run, in order.
+    pub touched: Vec<Touched>,
+    /// Who serves as a reference.
+    pub found: Vec<Found>,
+}
+
+/// An address that a search asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched {
+    /// Which.
+    pub address: IpAddr,
+    /// When first, RFC 3339.
+    pub at: String,
+    /// Packets.
+    pub tries: u32,
+    /// `hint`, `alias`, `bracket`, `subnet` or `prefix`.
+    pub why: String,
+    /// `open`, `closed`, `unreachable`, `silent` or `not_sent`.
+    pub outcome: String,
+}
+
+/// A host that a search found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Its address.
+    pub address: IpAddr,
+    /// As in [`Touched`].
+    pub why: String,
+    /// `open` or `closed`.
+    pub outcome: String,
+}
+
+/// One port or protocol of the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// `tcp`, `icmp` or `udp`.
+    pub protocol: String,
+    /// Destination port; null for ICMP.
+    pub port: Option<u16>,
+    /// Something came in the host's name.
+    pub answered: bool,
+    /// The highest TTL at which a router, or the host, answered a probe with a limited TTL.
+    pub furthest_ttl: Option<u8>,
+    /// What came: `syn_ack`, `rst`, `echo_reply`, `udp_answer`, `unreachable`, or null.
+    pub reply: Option<String>,
+}
+
 /// What the measurement cost and met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measurement {
@@ -199,6 +261,18 @@ pub struct Path {
     /// The port it was probed on, where it is not the run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// How it came to be a reference; of references only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
+}
+
+/// How a reference was chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// `given`, `same_host`, `hint` or `found`.
+    pub how: String,
+    /// The same in words.
+    pub words: String,
 }
 
 /// One TTL of a path.
@@ -431,6 +505,38 @@ pub fn json_schema(words: &WordLists) -> Value {
                         json!({"kind": {"type": "string"}, "message": {"type": "string"}, "hint": nullable("string")}),
                         &["kind", "message", "hint"],
                     )]},
+                    "search": {"anyOf": [{"type": "null"}, object(
+                        json!({
+                            "prefix": nullable("string"), "from_cache": {"type": "boolean"},
+                            "searched_at": {"type": "string"},
+                            "touched": list(object(
+                                json!({
+                                    "address": {"type": "string"}, "at": {"type": "string"}, "tries": count,
+                                    "why": {"enum": ["hint", "alias", "bracket", "subnet", "prefix"]},
+                                    "outcome": {"enum": ["open", "closed", "unreachable", "silent", "not_sent"]},
+                                }),
+                                &["address", "at", "tries", "why", "outcome"],
+                            )),
+                            "found": list(object(
+                                json!({
+                                    "address": {"type": "string"},
+                                    "why": {"enum": ["hint", "alias", "bracket", "subnet", "prefix"]},
+                                    "outcome": {"enum": ["open", "closed"]},
+                                }),
+                                &["address", "why", "outcome"],
+                            )),
+                        }),
+                        &["prefix", "from_cache", "searched_at", "touched", "found"],
+                    )]},
+                    "matrix": list(object(
+                        json!({
+                            "protocol": {"enum": ["tcp", "icmp", "udp"]},
+                            "port": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
+                            "answered": {"type": "boolean"}, "furthest_ttl": ttl,
+                            "reply": {"enum": ["syn_ack", "rst", "echo_reply", "udp_answer", "unreachable", null]},
+                        }),
+                        &["protocol", "port", "answered", "furthest_ttl", "reply"],
+                    )),
                     "measurement": {"type": "object"},
                 }),
                 &[
@@ -443,6 +549,13 @@ pub fn json_schema(words: &WordLists) -> Value {
                     "host": {"type": "string"}, "address": nullable("string"), "asn": nullable("integer"),
                     "as_name": nullable("string"), "prefix": nullable("string"), "reached": {"type": "boolean"},
                     "distance": ttl, "hops": list(json!({"$ref": "#/$defs/hop"})), "as_path": list(count.clone()),
+                    "chosen": object(
+                        json!({
+                            "how": {"enum": ["given", "same_host", "hint", "found"]},
+                            "words": {"type": "string"},
+                        }),
+                        &["how", "words"],
+                    ),
                 }),
                 &["host", "address", "asn", "as_name", "prefix", "reached", "distance", "hops", "as_path"],
             ),

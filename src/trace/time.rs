@@ -76,6 +76,13 @@ impl WallTime {
         Self(self.0.saturating_add_unsigned(moment.0))
     }
 
+    /// Reads RFC 3339; `None` if it is none, or beyond what 64 bits of nanoseconds hold.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        i64::try_from(time.as_nanosecond()).ok().map(Self)
+    }
+
     /// RFC 3339 in UTC with nanoseconds, `2019-03-03T12:00:00.000000000Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
@@ -100,5 +107,7 @@ mod tests {
     fn wall_time_prints_rfc3339() {
         let start = WallTime(1_551_614_400_000_000_000);
         assert_eq!(start.at(Moment::from_nanos(1_000)).rfc3339(), "2019-03-03T12:00:00.000001000Z");
+        assert_eq!(WallTime::parse(&start.rfc3339()), Some(start));
+        assert_eq!(WallTime::parse("yesterday"), None);
     }
 }

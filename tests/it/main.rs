@@ -4,6 +4,7 @@ mod grounds;
 mod net;
 mod packet;
 mod rules;
+mod search;
 mod sim;
 mod tidy;
 mod words;

@@ -211,11 +211,19 @@ impl World {
     }
 
     fn lasthop(&self, words: &[&str]) -> Output {
+        // No list or cache of the person who runs the tests.
+        self.lasthop_of(std::path::Path::new("/nonexistent"), words)
+    }
+
+    /// The same for a user whose own files are below `home`.
+    fn lasthop_of(&self, home: &std::path::Path, words: &[&str]) -> Output {
         let table = self.table.path().to_str().unwrap();
         Command::new("ip")
             .args(["netns", "exec", &self.space("you"), PROGRAM])
             .args(words)
             .args(["--db", table])
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("XDG_CONFIG_HOME", home.join("config"))
             .output()
             .unwrap()
     }
@@ -420,5 +428,117 @@ fn traceroute_sees_the_same_hops() {
             assert_eq!(ours, theirs, "{flag} v6={}", names.v6);
             assert_eq!(ours.len(), 12);
         }
+    }
+}
+
+fn document(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        panic!("{error}: {} {said}", String::from_utf8_lossy(&output.stdout))
+    })
+}
+
+/// No reference is named: a neighbour is found, and the next run takes it from the cache. The user's own opt-out list is
+/// heeded, and both files are read without any capability, as whose they are.
+fn without_a_reference(test: &str, names: Names) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(world) = World::build(test) else { return };
+    world.nft("c2", names, FORWARD, "DST drop");
+    let home = tempfile::tempdir().unwrap();
+    let barred = if names.v6 { "2001:c20:18::102" } else { "185.70.40.102" };
+    let list = home.path().join("config/lasthop/opt-out");
+    std::fs::create_dir_all(list.parent().unwrap()).unwrap();
+    std::fs::write(&list, format!("# not these\n{barred}\n")).unwrap();
+    std::fs::set_permissions(&list, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let words = ["diagnose", names.target, "25", "--json", "--seed", "1", "-v"];
+
+    let first = world.lasthop_of(home.path(), &words);
+    let said = String::from_utf8_lossy(&first.stderr).into_owned();
+    let run = document(&first);
+    let search = &run["search"];
+    assert_eq!(run["verdict"]["kind"], "lost_inside_as", "{run:#} {said}");
+    assert_eq!(run["verdict"]["asns"], serde_json::json!([8359]));
+    assert_eq!(first.status.code(), Some(10));
+    assert_eq!(run["references"][0]["address"], names.neighbour, "{search:#}");
+    assert_eq!(run["references"][0]["chosen"]["how"], "found");
+    assert_eq!(search["from_cache"], false);
+    let touched = search["touched"].as_array().unwrap();
+    assert!((1..=16).contains(&touched.len()), "{search:#}");
+    assert!(touched.iter().all(|touch| touch["address"] != barred), "{search:#}");
+    assert!(
+        said.contains("at most 16 neighbours in") && said.contains("1 entry on the opt-out list"),
+        "{said}"
+    );
+    assert_eq!(said.matches(" serves as a reference").count(), search["found"].as_array().unwrap().len());
+    assert!(home.path().join("cache/lasthop/references.json").is_file(), "{said}");
+
+    let second = world.lasthop_of(home.path(), &words);
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    let again = document(&second);
+    assert_eq!(again["search"]["from_cache"], true, "{said}");
+    assert_eq!(again["search"]["touched"], serde_json::json!([]));
+    assert_eq!(again["search"]["searched_at"], search["searched_at"]);
+    assert_eq!(again["verdict"]["asns"], run["verdict"]["asns"], "{again:#} {said}");
+    let chosen = again["references"][0]["chosen"]["words"].as_str().unwrap();
+    assert!(chosen.contains("kept in the cache"), "{chosen}");
+
+    let forbidden = world.lasthop_of(home.path(), &[&words[..], &["--no-search"]].concat());
+    let run = document(&forbidden);
+    assert_eq!((&run["search"], &run["verdict"]["reason"]), (&Value::Null, &Value::from("no_reference")));
+    assert_eq!(forbidden.status.code(), Some(12));
+
+    std::fs::write(&list, "192.0.2.1\nmx.example\n").unwrap();
+    let refused = world.lasthop_of(home.path(), &words);
+    let run = document(&refused);
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(run["error"]["message"].as_str().unwrap().contains("line 2: 'mx.example'"), "{run:#}");
+}
+
+#[test]
+fn a_neighbour_is_found_and_kept_four() {
+    without_a_reference("a_neighbour_is_found_and_kept_four", FOUR);
+}
+
+#[test]
+fn a_neighbour_is_found_and_kept_six() {
+    without_a_reference("a_neighbour_is_found_and_kept_six", SIX);
+}
+
+#[test]
+fn a_matrix_tells_the_scope() {
+    let test = "a_matrix_tells_the_scope";
+    let Some(world) = World::build(test) else { return };
+    world.nft("c2", FOUR, FORWARD, "DST tcp dport 25 drop");
+    let words =
+        ["diagnose", FOUR.target, "25", "-r", FOUR.neighbour, "--seed", "1", "--matrix", "25,80,443,icmp"];
+    let run = document(&world.lasthop(&[&words[..], &["--json"]].concat()));
+    assert_eq!(run["verdict"]["scope"], "port", "{run:#}");
+    let rows: Vec<(String, Value, Value)> = run["matrix"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (format!("{} {}", row["protocol"], row["port"]), row["answered"].clone(), row["reply"].clone())
+        })
+        .collect();
+    let row = |name: &str, answered: bool, reply: Value| (name.to_owned(), Value::from(answered), reply);
+    assert_eq!(
+        rows,
+        [
+            row("\"tcp\" 25", false, Value::Null),
+            row("\"tcp\" 80", true, "rst".into()),
+            row("\"tcp\" 443", true, "syn_ack".into()),
+            row("\"icmp\" null", true, "echo_reply".into()),
+        ]
+    );
+    let text = world.lasthop(&words);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("tcp/443  open"), "{text}");
+    for (list, word) in
+        [("1,2,3,4,5,6,7,8,9", "at most 8"), ("25,abc", "abc"), ("0", "0"), ("sctp/1", "sctp")]
+    {
+        let output = world.lasthop(&["diagnose", FOUR.target, "25", "--matrix", list]);
+        assert_eq!(output.status.code(), Some(2), "{list}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(word), "{list}");
     }
 }
