@@ -532,6 +532,8 @@ fn show(row: Row, seed: u64) {
         run: &found.run,
         target: &found.target,
         references: &found.references,
+        search: None,
+        matrix: false,
         verdict: Some(&found.verdict),
     };
     let document = report::document(&report::Session::default(), measured, None);

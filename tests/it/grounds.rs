@@ -131,6 +131,8 @@ fn a_hop_in_an_exchange_is_shown_with_its_member() {
         run: &found.run,
         target: &found.target,
         references: &found.references,
+        search: None,
+        matrix: false,
         verdict: Some(&found.verdict),
     };
     let document = report::document(&Session::default(), measured, None);

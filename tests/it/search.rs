@@ -313,7 +313,7 @@ fn ctrl_c_in_the_search_ends_the_run_and_keeps_what_is_known() {
     let plan = network.plan(&world, 1).unwrap();
     let source_ports = network.spare_port();
     let search = Search { hints: Vec::new(), opt_out: Vec::new(), source_ports, known: None };
-    let origins = Overlay { entries: world.prefixes(), ixps: Vec::new(), under: None };
+    let origins = Overlay { entries: world.prefixes(), ixps: Vec::new(), links: None, under: None };
     let observer = &mut |_: &Glimpse<'_>| {};
     let diagnosis =
         diagnose_searching(plan, WallTime(0), &mut network, &origins, 0.99, Some(&search), observer).unwrap();
