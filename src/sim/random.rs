@@ -361,6 +361,14 @@ impl<'a> Draft<'a> {
         );
         self.networks.push(nobody);
         self.networks.push(space("far", Some(1999), 99, vec!["far".to_owned()]));
+        for third in 0..8u8 {
+            self.networks.push(space(
+                &format!("third{third}"),
+                Some(1900 + u32::from(third)),
+                100 + third,
+                Vec::new(),
+            ));
+        }
         let mut lan = space("lan", None, 98, Vec::new());
         lan.ixp = true;
         self.networks.push(lan);
@@ -460,7 +468,11 @@ impl<'a> Draft<'a> {
                     _ => router.answers = Some(f64::from(self.dice.random_range(90..100u32)) / 100.0),
                 }
                 if self.chance(0.01) {
-                    router.answers_from = Some(format!("20.99.{}.{}", self.dice.random_range(10..250), 7));
+                    let third = 100 + self.dice.random_range(0..8u32);
+                    router.answers_from = Some(match self.v6 {
+                        true => format!("2a0f:{:x}:9::7", 0x1000 + third),
+                        false => format!("20.{third}.9.7"),
+                    });
                 } else if self.chance(0.1) {
                     router.reply_from = ReplyFrom::Egress;
                 }

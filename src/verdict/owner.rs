@@ -30,6 +30,9 @@ enum Standing {
     /// The only one of its AS, between two others: a network crossed by one router, or a router that answers with an
     /// address of some third network (Hyun et al. 2003).
     Alone,
+    /// The near end of the link to the next hop: a router that answers from the side it sends by, so that the address says
+    /// nothing of the link it was come by, and its owner may be that of the hop before.
+    Outward,
     /// The only one of its AS inside another. No route enters an AS twice (RFC 4271 §9.1.2), so it is a third party's
     /// address.
     Foreign,
@@ -160,9 +163,10 @@ impl Owners {
             found.take(owner);
         }
         if owner.standing != Standing::Firm
-            && let Some((_, neighbour)) = before
+            && let Some((at, neighbour)) = before
         {
             found.take(neighbour);
+            found.hidden |= owner.standing == Standing::Outward && self.hides(at, neighbour, place, owner);
         }
         // An address that stands alone may be a third party's, so what is behind it counts as well.
         let mut place = place;
@@ -174,7 +178,7 @@ impl Owners {
                 found.take(next);
                 found.hidden |= self.hides(place, last, at, next);
             }
-            if same || next.standing == Standing::Firm {
+            if same || matches!(next.standing, Standing::Firm | Standing::Outward) {
                 return found;
             }
             if next.standing == Standing::Alone {
@@ -239,8 +243,15 @@ impl Candidates {
     }
 }
 
-/// Finds the addresses that stand alone.
+/// Finds the addresses that stand alone, and those that look the other way.
 fn stand(hops: &mut [Owner], neighbours: &Neighbours) {
+    for place in 1..hops.len() {
+        if let (Some(one), Some(other)) = (hops[place - 1].address, hops[place].address)
+            && ends_of_one_link(one, other)
+        {
+            hops[place - 1].standing = Standing::Outward;
+        }
+    }
     let mapped: Vec<usize> = (0..hops.len()).filter(|at| hops[*at].mapped()).collect();
     for window in mapped.windows(3) {
         let (one, owner, other) = (&hops[window[0]].asns, &hops[window[1]], &hops[window[2]].asns);
@@ -248,14 +259,27 @@ fn stand(hops: &mut [Owner], neighbours: &Neighbours) {
             continue;
         }
         let vouched = [one, other].iter().all(|asns| neighbours.any(asns, &owner.asns) == Some(true));
-        hops[window[1]].standing = if !one.is_disjoint(other) {
+        let standing = if !one.is_disjoint(other) {
             Standing::Foreign
         } else if vouched {
             Standing::Firm
         } else {
             Standing::Alone
         };
+        if standing != Standing::Firm {
+            hops[window[1]].standing = standing;
+        }
     }
+}
+
+/// The two hosts of a /30 or /126, or the two addresses of a /31 or /127 (RFC 3021, RFC 6164): a link between two routers.
+fn ends_of_one_link(one: IpAddr, other: IpAddr) -> bool {
+    let (one, other) = match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => (u128::from(u32::from(one)), u128::from(u32::from(other))),
+        (IpAddr::V6(one), IpAddr::V6(other)) => (u128::from(one), u128::from(other)),
+        _ => return false,
+    };
+    one != other && (one ^ 1 == other || (one ^ other == 3 && matches!(one & 3, 1 | 2)))
 }
 
 /// Every attribution that the paths carry, by address.
