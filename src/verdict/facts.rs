@@ -72,7 +72,7 @@ pub struct Cycle {
 }
 
 /// Flows that arrive and flows that do not.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Split {
     /// Flows of which every probe with a full TTL was silent.
     pub dead: FlowSet,
@@ -82,6 +82,8 @@ pub struct Split {
     pub chance: f64,
     /// The dead flows' probes against those of the flows that arrive.
     pub contrast: Contrast,
+    /// The path of the flows that arrive, the controls' among them, as owners.
+    pub owners: Owners,
 }
 
 impl<'a> Facts<'a> {
@@ -107,7 +109,7 @@ impl<'a> Facts<'a> {
         let rigour = Rigour { alpha, for_all_flows: true };
         let contrast = contrast(run, Selector::all(Run::TARGET), &selectors, distance, &owners, rigour);
         let reach = Reach::of(run, Run::TARGET);
-        let split = split(run, &reach, &selectors, distance, &owners, alpha);
+        let split = split(question, &reach, &selectors, distance, alpha);
         Self {
             question,
             alpha,
@@ -287,13 +289,13 @@ const fn greatest_common_divisor(a: u8, b: u8) -> u8 {
 }
 
 fn split(
-    run: &Run,
+    question: &Question<'_>,
     reach: &Reach,
     controls: &[Selector],
     distance: Option<u8>,
-    owners: &Owners,
     alpha: f64,
 ) -> Option<Split> {
+    let run = question.run;
     let (mut dead, mut alive) = (0, 0);
     for (flow, sent, answered) in &reach.flows {
         if *answered > 0 {
@@ -310,8 +312,11 @@ fn split(
     let mut others = controls.to_vec();
     others.push(Selector { destination: Run::TARGET, flows: alive });
     let rigour = Rigour { alpha, for_all_flows: false };
-    let contrast = contrast(run, subject, &others, distance, owners, rigour);
-    Some(Split { dead, alive, chance, contrast })
+    let arriving = Series::of(run, &others);
+    let neighbours = question.neighbours.clone();
+    let owners = Owners::new(&arriving, distance, question.target, question.references, neighbours);
+    let contrast = contrast(run, subject, &others, distance, &owners, rigour);
+    Some(Split { dead, alive, chance, contrast, owners })
 }
 
 /// All orders of the answered and the silent probes being equally likely if time does not matter (a permutation test),

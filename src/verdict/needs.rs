@@ -83,6 +83,27 @@ impl Wanted<'_> {
         }
     }
 
+    /// Single probes of the target at `ttl`, in flows that have nothing open at `other`.
+    fn singles_apart(&mut self, ttl: u8, other: u8, count: u32) {
+        let limited = |probe: &&crate::trace::Probe| probe.stage != Stage::Reach;
+        let mut flows: Vec<(u32, u16)> = (0..self.flows())
+            .filter(|flow| {
+                let mut there = self.run().probes_to(Run::TARGET).filter(limited);
+                !there.any(|probe| probe.flow == FlowId(*flow) && probe.ttl == other)
+            })
+            .map(|flow| {
+                let here = self.run().probes_to(Run::TARGET).filter(limited);
+                (here.filter(|probe| probe.flow == FlowId(flow)).count() as u32, flow)
+            })
+            .collect();
+        flows.sort_unstable();
+        // Half of them for the one, half for the other, whichever is asked first.
+        flows.retain(|(_, flow)| (flow % 2 == 0) == (ttl < other));
+        for (_, flow) in flows.into_iter().cycle().take(count as usize).collect::<Vec<_>>() {
+            self.push(&[(Run::TARGET, FlowId(flow))], Some(ttl), Stage::Breadth);
+        }
+    }
+
     /// Single probes until `wanted` have been sent at this TTL, whatever for.
     fn singles_up_to(&mut self, id: DestinationId, ttl: u8, wanted: u32) {
         let sent = Series::of(self.run(), &[Selector::all(id)]).at(ttl).asked;
@@ -119,10 +140,12 @@ impl Wanted<'_> {
             let at_least = |have: u32, wanted: u32| wanted.saturating_sub(have);
             // Fates still open are counted as the better outcome: they are asked for again if they turn out otherwise.
             let open = self.facts.own.at(here).asked - self.facts.own.at(here).sent;
+            // A reset does not name its probe: it is told apart by its flow, so that none is used for both.
             if other < TRUST_AFTER {
-                self.singles(Run::TARGET, here, at_least(spoken + open, rules::SPEAKS), Stage::Breadth);
+                self.singles_apart(here, here - 1, at_least(spoken + open, rules::SPEAKS));
             }
-            self.singles_up_to(Run::TARGET, here - 1, rules::SILENT_BEFORE);
+            let before = self.facts.own.at(here - 1).asked;
+            self.singles_apart(here - 1, here, at_least(before, rules::SILENT_BEFORE));
             for control in self.facts.controls.iter().map(|control| control.id).collect::<Vec<_>>() {
                 for ttl in [here - 1, here, here + 1] {
                     self.singles_up_to(control, ttl, 2);

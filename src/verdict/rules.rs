@@ -34,6 +34,8 @@ const BEST_ATTRIBUTION: f64 = 0.98;
 pub const SUSPICIOUSLY_NEAR: u8 = 2;
 /// How often the first hop that speaks in the target's name must be seen to do so, and the one before it not to.
 pub const SPEAKS: u32 = 3;
+/// TTL of a probe that is meant to reach its host.
+const FULL_TTL: u8 = 64;
 /// See [`SPEAKS`].
 pub const SILENT_BEFORE: u32 = 5;
 
@@ -244,12 +246,10 @@ pub fn speaks_early(facts: &Facts<'_>) -> Option<u8> {
     if others.filter_map(|answer| answer.ttl).any(|ttl| ttl <= here + 1) {
         return None;
     }
-    // A host of the destination's network may really stand nearer than its neighbour.
+    // A host of the destination's network may really stand nearer than its neighbour, behind a router of that network.
     let destination = &facts.owners.destination;
-    let foreign = [here.saturating_sub(1), here].into_iter().all(|ttl| {
-        let owner = facts.owners.router(ttl);
-        !owner.asns.is_empty() && owner.asns.is_disjoint(destination)
-    });
+    let before = facts.owners.router(here.saturating_sub(1));
+    let foreign = !before.asns.is_empty() && before.asns.is_disjoint(destination);
     (foreign && !destination.is_empty()).then_some(here)
 }
 
@@ -289,17 +289,16 @@ fn injected(facts: &Facts<'_>) -> Option<Draft> {
     let (too_early, silent_before) = spoken_at(facts, here - 1);
     // Routers between the last one reached and here that answer the reference and not the target are not on its way.
     let gap = facts.contrast.hops.iter().any(|hop| hop.ttl < here && hop.answers());
-    let clear = spoken >= SPEAKS && too_early == 0 && silent_before >= SILENT_BEFORE && !gap;
+    let mirrored = mirrored(facts);
+    let clear = spoken >= SPEAKS && too_early == 0 && silent_before >= SILENT_BEFORE && (!gap || mirrored);
     if !really_farther(facts, here) || !clear {
         return Some(Draft { mechanism, ..Draft::inconclusive(Reason::Contradiction) });
     }
-    let mirrored = mirrored(facts);
     // A copied TTL runs out on the way back from any hop beyond half the way: the device stands at (here + 1) / 2 if the
     // path is symmetric, so nearer candidates come in and nobody is accused.
     let from = if mirrored { here.div_ceil(2) - 1 } else { here - 1 };
     let candidates = facts.owners.interval(from, here);
-    let accuses = !mirrored && !candidates.open && !candidates.hidden && !candidates.asns.is_empty();
-    let kind = match (accuses, candidates.asns.is_disjoint(&facts.owners.destination)) {
+    let kind = match (!mirrored && accuses(&candidates), candidates.asns.is_disjoint(&facts.owners.destination)) {
         (false, _) => Kind::LostInAsRange,
         (true, false) => Kind::DestinationNetwork,
         (true, true) => Kind::Injected,
@@ -323,7 +322,7 @@ fn mirrored(facts: &Facts<'_>) -> bool {
         .answers
         .iter()
         .filter(|answer| !answer.ambiguous)
-        .filter_map(|answer| answer.ttl.zip(answer.reply_ttl))
+        .filter_map(|answer| Some((answer.ttl.unwrap_or(FULL_TTL), answer.reply_ttl?)))
         .collect();
     points.sort_unstable();
     points.dedup();
@@ -353,11 +352,13 @@ fn partial(facts: &Facts<'_>) -> Option<Draft> {
     let contrast = &split.contrast;
     draft.after = (contrast.after > 0).then(|| place(facts, contrast.after));
     if let Some(before) = contrast.before {
-        let candidates = facts.owners.interval(contrast.after, before.ttl);
-        draft.attribution_confidence = attribution(facts, &candidates, contrast.after, before.ttl);
-        draft.before = Some(place(facts, before.ttl));
+        let candidates = split.owners.interval(contrast.after, before.ttl);
+        draft.before = Some(Place { ttl: before.ttl, address: split.owners.address(before.ttl) });
         draft.figures = figures(contrast, before);
-        draft.asns = candidates.asns;
+        if accuses(&candidates) {
+            draft.attribution_confidence = attribution(facts, &candidates, contrast.after, before.ttl);
+            draft.asns = candidates.asns;
+        }
     }
     if draft.asns.is_empty() {
         // That a share of the flows dies is known, and not where.
@@ -452,8 +453,7 @@ fn refused(facts: &Facts<'_>) -> Option<Draft> {
         };
         return Some(Draft { asns, after: here, ground, ..base(kind) });
     }
-    let certain = !candidates.open && !candidates.hidden && !candidates.asns.is_empty();
-    let kind = match (certain, policy) {
+    let kind = match (accuses(&candidates), policy) {
         (false, _) if candidates.asns.is_empty() => {
             return Some(Draft { after: here, ground, mechanism, ..Draft::inconclusive(Reason::Mapping) });
         }
@@ -503,8 +503,10 @@ fn circles(facts: &Facts<'_>) -> Option<Draft> {
     // the circle the routers show their other sides.
     let after = facts.contrast.after;
     let mut candidates = Candidates::default();
-    if after > 0 && !facts.controls.is_empty() {
-        candidates = facts.owners.interval(after - 1, after);
+    // The first router that is not on it stands behind the one that sends them back, which may be silent.
+    let back = facts.contrast.diverged.map_or(after, |(ttl, _)| ttl.saturating_sub(1).max(after));
+    if back > 0 && !facts.controls.is_empty() {
+        candidates = facts.owners.interval(back - 1, back);
     }
     for router in &cycle.routers {
         candidates.asns.extend(facts.asns_of(*router));
@@ -523,7 +525,7 @@ fn circles(facts: &Facts<'_>) -> Option<Draft> {
         });
     }
     let within = !candidates.asns.is_disjoint(&facts.owners.destination);
-    let certain = !candidates.hidden && !candidates.open;
+    let certain = accuses(&candidates);
     Some(Draft {
         attribution_confidence: attribution(facts, &candidates, cycle.from, cycle.from),
         asns: match within {
@@ -732,6 +734,12 @@ fn undecided(facts: &Facts<'_>) -> Draft {
 }
 
 // ---- shared ----
+
+/// Whether these candidates may be named: all of them are known, and they are one AS, or two that meet.
+fn accuses(candidates: &Candidates) -> bool {
+    let vague = candidates.hidden || candidates.open || candidates.several_origins;
+    !vague && matches!(candidates.asns.len(), 1 | 2)
+}
 
 /// What else of the target gets as far as `ttl`.
 fn scope(facts: &Facts<'_>, ttl: u8) -> Scope {
