@@ -33,8 +33,8 @@ impl Default for Pace {
     }
 }
 
-/// What the first answers beyond the burst multiply a router's rate by: two of them show that it bears the fastest.
-const FASTEST_GROWTH: f64 = 4.0;
+/// What the first answer beyond the burst multiplies a router's rate by.
+const FASTEST_GROWTH: f64 = 10.0;
 /// What they multiply it by where silences have been met.
 const SLOWEST_GROWTH: f64 = 1.25;
 

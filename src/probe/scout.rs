@@ -24,13 +24,15 @@ pub struct Scout {
     pub queries: u8,
 }
 
-/// How far the first look has come.
+/// How far the first look has come, and what it still wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The groups still to be sent.
     pub needs: Vec<Need>,
-    /// Every group was sent, and every probe that can tell something has been answered, given up, or is overdue by the
-    /// round-trip times seen.
+    /// Groups that can wait until the paths are known: the target's other ports and protocols, beside references.
+    pub beside: Vec<Need>,
+    /// Every group of `needs` was sent, and every probe that can tell something has been answered, given up, or is overdue
+    /// by the round-trip times seen.
     pub ripe: bool,
 }
 
@@ -79,18 +81,24 @@ impl Scout {
                 }
             }
         }
-        // Variants tell the scope; they can wait until the paths are on their way.
+        // Variants tell the scope; where there is nothing else to compare with, they are what is compared with.
+        let alone = run.references().next().is_none();
+        let mut beside = Vec::new();
         for (id, _) in run.destinations().filter(|(_, one)| one.role == Role::Variant) {
             for round in paths.0[usize::from(id.0)].reach_sent..2 {
-                needs.push(need(vec![id], None, reach_flow(round as u8), Stage::Reach));
+                beside.push(need(vec![id], None, reach_flow(round as u8), Stage::Reach));
             }
+        }
+        if alone {
+            needs.append(&mut beside);
         }
         let overdue = longest_rtt(run).map(|longest| longest + longest / 2 + OVERDUE);
         let open = |probe: &Probe| {
             let late = probe.sent_at.zip(overdue).is_some_and(|(sent, overdue)| now.since(sent) > overdue);
-            !probe.is_settled() && !late && !paths.tells_nothing(probe)
+            let waits = alone || run.destination(probe.destination).role != Role::Variant;
+            waits && !probe.is_settled() && !late && !paths.tells_nothing(probe)
         };
-        Progress { ripe: needs.is_empty() && !run.probes.iter().any(open), needs }
+        Progress { ripe: needs.is_empty() && !run.probes.iter().any(open), needs, beside }
     }
 
     /// What is missing of the path of a destination that is no target or reference, in the first flow.

@@ -194,7 +194,8 @@ impl Guide for Diagnosing<'_, '_> {
         self.looked |= progress.ripe;
         if !self.looked {
             (self.observer)(&Glimpse { run, now, verdict: None, searching: false });
-            return Advice { needs: progress.needs, ..Advice::default() };
+            let needs = [progress.needs, progress.beside].concat();
+            return Advice { needs, ..Advice::default() };
         }
         let (target, references) = paths(run, &mut self.atlas);
         let neighbours = Neighbours::of(std::iter::once(&target).chain(&references), &self.atlas);
@@ -233,6 +234,10 @@ impl Guide for Diagnosing<'_, '_> {
         let judgment = judge(&question);
         (self.observer)(&Glimpse { run, now, verdict: Some(&judgment.verdict), searching: false });
         let mut advice = judgment.advice;
+        if !progress.beside.is_empty() {
+            advice.needs.extend(progress.beside);
+            advice.decided = false;
+        }
         if !progress.needs.is_empty() {
             // The first look turned out too short: a host answered from farther away than was thought.
             advice.needs.splice(0..0, progress.needs);

@@ -16,6 +16,8 @@ use crate::trace::{Advice, DestinationId, FlowId, Member, Moment, Need, Run, Sta
 const HOST_DOWN_REPORT: Duration = Duration::from_secs(4);
 /// Probes of a router that did not answer the first one before it counts as silent.
 const SILENT_AFTER: u32 = 3;
+/// How many more turns a circle that shows itself is followed at a time.
+const CIRCLES: u8 = 3;
 /// Probes of a hop whose single answer must be seen again to be believed.
 const TRUST_AFTER: u32 = 5;
 /// Pairs asked for at a time once the paired test is satisfied and the posterior is not.
@@ -23,6 +25,8 @@ const MORE_PAIRS: u32 = 4;
 /// Control hops that are asked abreast. What is silent at one of them is silent at all behind it, so that their pairs add
 /// up; and every router has a budget of its own.
 const ABREAST: usize = 4;
+/// Pairs that a router's burst has room for behind the first look.
+const BURST_PAIRS: u32 = 2;
 /// Pairs at later control hops: they tell a loss in the middle from a silent host.
 const LATER_PAIRS: u32 = 3;
 
@@ -317,6 +321,7 @@ impl Wanted<'_> {
 
     fn silent(&mut self, draft: &Draft) {
         let contrast = &self.facts.contrast;
+        self.longer_circles();
         if let Some((ttl, address)) = contrast.diverged {
             if contrast.arrived {
                 self.reach_up_to(DEAD_AFTER);
@@ -340,8 +345,31 @@ impl Wanted<'_> {
             return;
         }
         self.decide(draft);
-        if contrast.before.is_some() {
+        if let Some(before) = contrast.before {
             self.close();
+            // The scope can wait; its probes would take the pairs' place.
+            let open = |probe: &crate::trace::Probe| probe.stage == Stage::Confirm && !probe.is_settled();
+            if self.needs.is_empty() && !self.run().probes.iter().any(open) {
+                self.scope_at(before.ttl);
+            }
+        }
+    }
+
+    /// A router that the target meets twice may be part of a circle: it comes again at the same distance.
+    fn longer_circles(&mut self) {
+        let own = &self.facts.own;
+        let last = own.last_router();
+        let Some(router) = own.at(last).routers.first() else { return };
+        let Some(first) = (1..last.saturating_sub(1)).rev().find(|ttl| own.at(*ttl).has(router.address))
+        else {
+            return;
+        };
+        let period = last - first;
+        let most = self.run().max_ttl;
+        let next: Vec<u8> =
+            (1..=CIRCLES).map(|turn| last.saturating_add(turn * period)).filter(|ttl| *ttl <= most).collect();
+        for ttl in next {
+            self.singles_up_to(Run::TARGET, ttl, 2);
         }
     }
 
@@ -403,7 +431,6 @@ impl Wanted<'_> {
                 }
             }
             self.owners_around(hop.ttl);
-            self.scope_at(hop.ttl);
             self.reach_up_to(4);
         }
         if after > 0 {
@@ -431,10 +458,15 @@ impl Wanted<'_> {
         }
         let controls: Vec<DestinationId> = self.facts.controls.iter().map(|control| control.id).collect();
         let mut sent: Vec<u32> = hops.iter().map(|hop| self.pairs_sent(hop.ttl)).collect();
-        for round in 0..count {
-            let place = round as usize % hops.len();
+        for _ in 0..count {
+            // Every router bears a burst; after it they take turns.
+            let turn = |place: &usize| if sent[*place] < BURST_PAIRS { 0 } else { sent[*place] };
+            let Some(place) = (0..hops.len()).min_by_key(turn) else { return };
             let Some(flow) = (0..used.len()).min_by_key(|flow| used[*flow]) else { return };
-            if sent[place] < MOST_PAIRS {
+            if sent[place] >= MOST_PAIRS {
+                return;
+            }
+            {
                 let control = controls[sent[place] as usize % controls.len()];
                 let flow_id = FlowId(flow as u16);
                 self.push(
@@ -452,16 +484,21 @@ impl Wanted<'_> {
     fn narrow(&mut self, usable: &[ControlHop], draft: &Draft) {
         let contrast = &self.facts.contrast;
         let Some(before) = contrast.before.filter(|_| draft.kind != Kind::LostInsideAs) else { return };
-        let Some(nearer) = usable.iter().find(|hop| hop.ttl < before.ttl).copied() else { return };
         let owners = &self.facts.owners;
-        let (wide, close) =
-            (owners.interval(contrast.after, before.ttl), owners.interval(contrast.after, nearer.ttl));
-        if close == wide {
+        let named = |ttl: u8| owners.interval(contrast.after, ttl);
+        let nearer: Vec<ControlHop> = usable.iter().filter(|hop| hop.ttl < before.ttl).copied().collect();
+        let Some(first) = nearer.first() else { return };
+        let best = named(first.ttl);
+        if best == named(before.ttl) {
             return;
         }
-        let open = nearer.so_far.asked - nearer.so_far.settled;
-        let missing = rounds(self.facts.alpha, nearer.so_far.reference_only, nearer.so_far.target_only);
-        self.pairs_among(&[nearer], missing.saturating_sub(open));
+        // The farthest hop that still names as few adds up the most pairs.
+        let count = nearer.iter().take_while(|hop| named(hop.ttl) == best).count();
+        let hops = &nearer[..count];
+        let Some(sum) = hops.last().map(|hop| hop.so_far) else { return };
+        let open = sum.asked - sum.settled;
+        let missing = rounds(self.facts.alpha, sum.reference_only, sum.target_only);
+        self.pairs_among(hops, missing.saturating_sub(open));
     }
 
     /// At the end, once more: does the target answer now, do the routers still stand where they stood?

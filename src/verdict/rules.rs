@@ -298,11 +298,12 @@ fn injected(facts: &Facts<'_>) -> Option<Draft> {
     // path is symmetric, so nearer candidates come in and nobody is accused.
     let from = if mirrored { here.div_ceil(2) - 1 } else { here - 1 };
     let candidates = facts.owners.interval(from, here);
-    let kind = match (!mirrored && accuses(&candidates), candidates.asns.is_disjoint(&facts.owners.destination)) {
-        (false, _) => Kind::LostInAsRange,
-        (true, false) => Kind::DestinationNetwork,
-        (true, true) => Kind::Injected,
-    };
+    let kind =
+        match (!mirrored && accuses(&candidates), candidates.asns.is_disjoint(&facts.owners.destination)) {
+            (false, _) => Kind::LostInAsRange,
+            (true, false) => Kind::DestinationNetwork,
+            (true, true) => Kind::Injected,
+        };
     Some(Draft {
         asns: candidates.asns.clone(),
         after: Some(place(facts, from)),
