@@ -15,7 +15,7 @@
 //! | paths with load balancing | 60 %, three in five of them by flow, else by destination | Augustin et al. 2007, 2011 |
 //! | width of a balanced part | 2 (70 %), 3, 4 | Augustin et al. 2011; Vermeulen et al. 2018 |
 //! | borders numbered from the near side | half | Luckie et al. 2016 (bdrmap) |
-//! | third-party source addresses | 1 % of routers | Luckie and claffy 2014; Hyun et al. 2003 |
+//! | routers that show a third network's address, since their answers go back that way | 1 % | Luckie and claffy 2014; Hyun et al. 2003 |
 //! | paths that cross an exchange's LAN | one in five | Nomikos and Dimitropoulos 2016 (traIXroute) |
 //! | paths with MPLS | 30 % show labels, 8 % hide routers | Donnet et al. 2012; Vanaubel et al. 2017 (TNT) |
 //! | quotes of eight bytes behind the IP header | 10 % of routers, IPv4 only | RFC 792 asks for eight, RFC 1812 for more, RFC 4443 §2.4 for as many as fit |
@@ -454,6 +454,7 @@ impl<'a> Draft<'a> {
     fn draw_routers(&mut self) {
         let names: Vec<String> =
             self.systems.iter().flat_map(|system| system.rows.iter().flatten().cloned()).collect();
+        let mut aside: Vec<String> = Vec::new();
         for name in names {
             let mut router = self.routers.get(&name).cloned().unwrap_or_default();
             if self.weather == Weather::Limited {
@@ -468,11 +469,8 @@ impl<'a> Draft<'a> {
                     _ => router.answers = Some(f64::from(self.dice.random_range(90..100u32)) / 100.0),
                 }
                 if self.chance(0.01) {
-                    let third = 100 + self.dice.random_range(0..8u32);
-                    router.answers_from = Some(match self.v6 {
-                        true => format!("2a0f:{:x}:9::7", 0x1000 + third),
-                        false => format!("20.{third}.9.7"),
-                    });
+                    router.reply_from = ReplyFrom::Egress;
+                    aside.push(name.clone());
                 } else if self.chance(0.1) {
                     router.reply_from = ReplyFrom::Egress;
                 }
@@ -482,6 +480,9 @@ impl<'a> Draft<'a> {
                 router.short_quote = !self.v6 && self.chance(0.1);
             }
             self.routers.insert(name, router);
+        }
+        for (third, name) in aside.into_iter().enumerate().take(8) {
+            self.way_aside(&name, third);
         }
         if self.usual() {
             let home = self.routers.entry("home".to_owned()).or_default();
@@ -501,6 +502,36 @@ impl<'a> Draft<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// Its answers, and those of all behind it, go back by a third network; so that it shows an address of that network.
+    fn way_aside(&mut self, name: &str, third: usize) {
+        let singles: Vec<String> = self
+            .systems
+            .iter()
+            .flat_map(|system| &system.rows)
+            .filter(|row| row.len() == 1)
+            .map(|row| row[0].clone())
+            .collect();
+        let Some(place) = singles.iter().position(|one| one == name).filter(|place| *place >= 3) else {
+            return;
+        };
+        let near = singles[place - self.dice.random_range(2..4)].clone();
+        let (space, between) = (format!("third{third}"), format!("t{third}"));
+        if let Some(network) = self.networks.iter_mut().find(|one| one.name == space) {
+            network.routers.push(between.clone());
+        }
+        for ends in [[near, between.clone()], [between, name.to_owned()]] {
+            self.links.push(Link {
+                between: ends,
+                ms: Some(2.0),
+                jitter_ms: 0.0,
+                loss: 0.0,
+                space: Some(space.clone()),
+                cost: Some(5000),
+                cost_back: Some(1),
+            });
         }
     }
 

@@ -99,7 +99,7 @@ impl<'a> Facts<'a> {
             .collect();
         let own = Series::of(run, &[Selector::all(Run::TARGET)]);
         let references = controls.clone();
-        let controls = together(run, &own, controls);
+        let controls = together(question, &own, controls);
         let selectors: Vec<Selector> = controls.iter().map(|one| Selector::all(one.id)).collect();
         let distance = controls.iter().filter_map(|one| one.distance).max();
         let theirs = Series::of(run, &selectors);
@@ -219,7 +219,8 @@ fn attribution_of(path: &Path, address: IpAddr) -> Option<Vec<Asn>> {
 
 /// The controls that share the target's path the longest. One that has left it before says nothing about what is
 /// behind; nor does one that is dead itself, where another one lives.
-fn together(run: &Run, own: &Series, controls: Vec<Control>) -> Vec<Control> {
+fn together(question: &Question<'_>, own: &Series, controls: Vec<Control>) -> Vec<Control> {
+    let run = question.run;
     if controls.len() < 2 {
         return controls;
     }
@@ -228,7 +229,19 @@ fn together(run: &Run, own: &Series, controls: Vec<Control>) -> Vec<Control> {
         |series: &Series, ttl: u8| own.at(ttl).routers.iter().any(|one| series.at(ttl).has(one.address));
     let shared = |series: &Series| (1..=own.last_router()).rev().find(|ttl| meets(series, *ttl)).unwrap_or(0);
     let best = paths.iter().map(shared).max().unwrap_or(0);
-    let stays = |series: &Series| best == 0 || meets(series, best) || series.at(best).routers.is_empty();
+    let asns = |address: IpAddr| {
+        let paths = std::iter::once(question.target).chain(question.references);
+        paths.flat_map(|path| attribution_of(path, address)).next().unwrap_or_default()
+    };
+    // A router of the same network at the same distance is a branch of the same way.
+    let beside = |series: &Series| {
+        let theirs = series.at(best).routers.iter().map(|one| asns(one.address));
+        let mut ours = own.at(best).routers.iter().map(|one| asns(one.address));
+        theirs.into_iter().any(|theirs| !theirs.is_empty() && ours.any(|ours| ours == theirs))
+    };
+    let stays = |series: &Series| {
+        best == 0 || meets(series, best) || series.at(best).routers.is_empty() || beside(series)
+    };
     let kept: Vec<Control> =
         controls.into_iter().zip(&paths).filter(|(_, series)| stays(series)).map(|(one, _)| one).collect();
     let alive = kept.iter().any(|one| one.reached);

@@ -322,6 +322,7 @@ impl Wanted<'_> {
     fn silent(&mut self, draft: &Draft) {
         let contrast = &self.facts.contrast;
         self.longer_circles();
+        self.far_flows();
         if let Some((ttl, address)) = contrast.diverged {
             if contrast.arrived {
                 self.reach_up_to(DEAD_AFTER);
@@ -351,6 +352,24 @@ impl Wanted<'_> {
             let open = |probe: &crate::trace::Probe| probe.stage == Stage::Confirm && !probe.is_settled();
             if self.needs.is_empty() && !self.run().probes.iter().any(open) {
                 self.scope_at(before.ttl);
+            }
+        }
+    }
+
+    /// Where only some flows come far, those may arrive: a balancer's other branch.
+    fn far_flows(&mut self) {
+        let own = &self.facts.own;
+        let last = own.last_router();
+        if last <= self.facts.contrast.after && !rules::leaks(self.facts) {
+            return;
+        }
+        let flows = own.at(last).flows_answered;
+        let far: Vec<FlowId> = (0..self.flows()).map(FlowId).filter(|flow| flows & bit(*flow) != 0).take(2).collect();
+        for flow in far {
+            let reach = self.run().probes_to(Run::TARGET).filter(|probe| probe.stage == Stage::Reach);
+            let asked = reach.filter(|probe| probe.flow == flow).count();
+            for _ in asked..2 {
+                self.push(&[(Run::TARGET, flow)], None, Stage::Reach);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::trace::{DestinationId, FlowId, Moment, Probe, ReplyKind, Run, Stage};
+use crate::trace::{DestinationId, FlowId, Moment, Probe, ReplyKind, Run, Stage, hops_back};
 
 /// A set of flows, one bit each.
 pub type FlowSet = u64;
@@ -48,6 +48,8 @@ pub struct Seen {
     pub count: u32,
     /// In these flows.
     pub flows: FlowSet,
+    /// How many hops its first answer was away by its own TTL, if it tells.
+    pub back: Option<u8>,
 }
 
 /// What was observed at one TTL.
@@ -121,7 +123,12 @@ impl Series {
                         router.count += 1;
                         router.flows |= bit(probe.flow);
                     }
-                    None => hop.routers.push(Seen { address: reply.from, count: 1, flows: bit(probe.flow) }),
+                    None => hop.routers.push(Seen {
+                        address: reply.from,
+                        count: 1,
+                        flows: bit(probe.flow),
+                        back: reply.reply_ttl.map(hops_back),
+                    }),
                 }
             }
         }

@@ -19,16 +19,19 @@ struct Owner {
     asns: BTreeSet<Asn>,
     kind: Option<Kind>,
     standing: Standing,
+    /// How many hops it is away on the way back, by its reply's TTL.
+    back: Option<u8>,
 }
 
 /// How much one address says of who stands there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Standing {
-    /// A neighbour on the path is of the same AS, or adjacency data vouch for it.
+    /// A neighbour on the path is of the same AS, or adjacency data vouch for it, or it answers by the same way as the hop
+    /// before.
     #[default]
     Firm,
-    /// The only one of its AS, between two others: a network crossed by one router, or a router that answers with an
-    /// address of some third network (Hyun et al. 2003).
+    /// The only one of its AS, between two others, that answers by a way of its own: a network crossed by one router, or a
+    /// router that shows the interface of that way, which may be numbered by a third network (Hyun et al. 2003).
     Alone,
     /// The near end of the link to the next hop: a router that answers from the side it sends by, so that the address says
     /// nothing of the link it was come by, and its owner may be that of the hop before.
@@ -90,6 +93,7 @@ impl Owners {
             let mut owner = Owner::default();
             if let Some(router) = controls.at(ttl).routers.first() {
                 owner.address = Some(router.address);
+                owner.back = router.back;
                 if let Some(attribution) = known.get(&router.address) {
                     owner.kind = Some(attribution.kind);
                     owner.asns = attribution.asns.iter().copied().collect();
@@ -99,7 +103,7 @@ impl Owners {
         }
         if distance.is_some() {
             let standing = Standing::Firm;
-            hops.push(Owner { address: None, asns: destination.clone(), kind: None, standing });
+            hops.push(Owner { address: None, asns: destination.clone(), kind: None, standing, back: None });
         }
         stand(&mut hops, &neighbours);
         let known = known
@@ -261,7 +265,7 @@ fn stand(hops: &mut [Owner], neighbours: &Neighbours) {
         let vouched = [one, other].iter().all(|asns| neighbours.any(asns, &owner.asns) == Some(true));
         let standing = if !one.is_disjoint(other) {
             Standing::Foreign
-        } else if vouched {
+        } else if vouched || same_way_back(hops, window[0], window[1]) {
             Standing::Firm
         } else {
             Standing::Alone
@@ -270,6 +274,12 @@ fn stand(hops: &mut [Owner], neighbours: &Neighbours) {
             hops[window[1]].standing = standing;
         }
     }
+}
+
+/// Whether two hops' answers come by one way: each hop farther out is as many hops farther on the way back.
+fn same_way_back(hops: &[Owner], near: usize, far: usize) -> bool {
+    let (Some(one), Some(other)) = (hops[near].back, hops[far].back) else { return false };
+    usize::from(one) + (far - near) == usize::from(other)
 }
 
 /// The two hosts of a /30 or /126, or the two addresses of a /31 or /127 (RFC 3021, RFC 6164): a link between two routers.

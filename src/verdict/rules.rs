@@ -239,13 +239,6 @@ pub fn speaks_early(facts: &Facts<'_>) -> Option<u8> {
     if facts.contrast.diverged.is_some() || facts.contrast.arrived {
         return None;
     }
-    // What answers another protocol from there is the host.
-    let own = facts.run().destination(Run::TARGET).protocol;
-    let others =
-        facts.variants().filter(|(_, protocol, _)| *protocol != own).flat_map(|(_, _, answers)| answers);
-    if others.filter_map(|answer| answer.ttl).any(|ttl| ttl <= here + 1) {
-        return None;
-    }
     // A host of the destination's network may really stand nearer than its neighbour, behind a router of that network.
     let destination = &facts.owners.destination;
     let before = facts.owners.router(here.saturating_sub(1));
@@ -396,9 +389,12 @@ fn reachable(facts: &Facts<'_>) -> Option<Draft> {
     } else {
         Ground::Plain
     };
+    let far = facts.controls.iter().filter_map(|control| control.distance).min();
+    let near = facts.answered_at().zip(far).is_some_and(|(here, far)| here + SUSPICIOUSLY_NEAR <= far);
     Some(Draft {
         mechanism: Mechanism::None,
-        location_confidence: facts.question.confidence.min(0.999),
+        // A host that answers well before its neighbour does may be somebody else who speaks in its name.
+        location_confidence: if near { 0.9 } else { facts.question.confidence.min(0.999) },
         ground,
         ..Draft::new(Kind::Reachable)
     })
@@ -649,7 +645,7 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
 
 /// Routers that the target is known to reach answer its probes far less often than the reference's: some of its packets
 /// are lost before, and where they are lost behind says nothing of those.
-fn leaks(facts: &Facts<'_>) -> bool {
+pub fn leaks(facts: &Facts<'_>) -> bool {
     let pairs = facts.contrast.reached_pairs;
     stats::e_value(pairs.reference_only, pairs.target_only) >= 1.0 / facts.alpha
 }

@@ -251,7 +251,10 @@ fn the_path_shows_routers_and_labels_as_the_network_has_them() {
         assert_eq!(target.distance, Some(13));
         let labels = &target.hops[5].hop.responders[0].mpls;
         assert_eq!(labels.iter().map(|one| one.label).collect::<Vec<_>>(), [24_001, 16]);
-        assert_eq!(target.hops[6].hop.responders.len(), 1, "eight quoted bytes are enough");
+        // RFC 792 asks for eight bytes of what is quoted, and the identification in the header names the probe. An IPv6
+        // header has none, RFC 4443 asks for all that fits, and whoever quotes eight bytes there cannot be placed.
+        let placed = target.hops[6].hop.responders.len();
+        assert_eq!((placed, found.run.strays.unnamed > 0), if v6 { (0, true) } else { (1, false) });
         let path: Vec<u32> = target.as_path.iter().map(|asn| asn.0).collect();
         assert_eq!(path, [204_671, 57_681, 8359, 22_822, 19_905]);
     }
@@ -422,5 +425,5 @@ fn wherever_packets_are_dropped_the_named_set_holds_the_culprit() {
         }
     }
     assert!(wrong.is_empty(), "{} of {runs}:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(named * 2 > runs, "only {named} of {runs} name anybody");
+    assert!(named * 5 > runs * 2, "only {named} of {runs} name anybody");
 }
