@@ -3,6 +3,7 @@
 mod net;
 mod packet;
 mod rules;
+mod session;
 mod sim;
 mod tidy;
 mod words;
