@@ -1,6 +1,6 @@
 //! `diagnose` and `trace`: the main job on real sockets.
 
-use super::args::{self, Format, Probing};
+use super::args::{self, Probing};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::live::{self, Socket};
@@ -10,13 +10,13 @@ use super::request::{self, Request};
 use crate::path::Origins;
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
-use crate::report::{self, Document, Measured, Session};
+use crate::report::{self, Measured, Session};
 use crate::session;
 use crate::trace::{End, Protocol, Run};
 
 /// `lasthop diagnose`.
 pub fn diagnose(words: &args::Diagnose) -> Exit {
-    finish(&words.probing, words.output.json, |known| {
+    finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
         let request = request::request(&words.probing, &words.references, true)?;
         let verbose = words.output.verbose > 0;
@@ -35,6 +35,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         progress.end();
         let found = found?;
         let trouble = trouble(&found.run, found.fault.as_ref());
+        left_out(&found.run);
         let document = report::document(
             known,
             Measured {
@@ -46,9 +47,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             trouble.as_ref().map(Failure::schema),
         );
         cost(&plan, &found.run, verbose);
-        let look = sink.look;
-        write(&mut sink, &document, |out| report::run(out, &document, look))?;
-        match trouble {
+        let unwritten = sink.write(document, |out, document| report::json(out, document), report::run)?;
+        match trouble.or(unwritten) {
             Some(failure) => {
                 failure.say();
                 Ok(failure.exit)
@@ -60,7 +60,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
 
 /// `lasthop trace`.
 pub fn trace(words: &args::Trace) -> Exit {
-    finish(&words.probing, words.output.json, |known| {
+    finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
         let request = request::request(&words.probing, &[], false)?;
         let verbose = words.output.verbose > 0;
@@ -81,9 +81,8 @@ pub fn trace(words: &args::Trace) -> Exit {
             trouble.as_ref().map(Failure::schema),
         );
         cost(&plan, &found.run, verbose);
-        let look = sink.look;
-        write(&mut sink, &document, |out| report::trace(out, &document, look))?;
-        match trouble {
+        let unwritten = sink.write(document, |out, document| report::json(out, document), report::trace)?;
+        match trouble.or(unwritten) {
             Some(failure) => {
                 failure.say();
                 Ok(failure.exit)
@@ -129,6 +128,12 @@ fn prepare(
     Ok((live, table))
 }
 
+/// Said before the first probe with `-v`, and in the README.
+const CAUTION: [&str; 2] = [
+    "caution: in some countries probing what is blocked may endanger whoever does it; whether to do it is yours to judge",
+    "note: an intrusion detector may take probes with low TTLs for a traceroute or a scan; tell who runs your network",
+];
+
 /// What is about to happen, and the limits it keeps.
 fn introduce(request: &Request, plan: &Plan) {
     for destination in &request.destinations {
@@ -154,6 +159,9 @@ fn introduce(request: &Request, plan: &Plan) {
         plan.budget.time.as_secs(),
         plan.seed
     ));
+    for line in CAUTION {
+        output::talk(line);
+    }
 }
 
 fn cost(plan: &Plan, run: &Run, verbose: bool) {
@@ -185,27 +193,30 @@ fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
         return None;
     }
     let why = run.probes.iter().rev().find_map(|probe| probe.fault);
-    Some(Failure::environment(
-        "send",
-        why.map_or("probes can no longer be sent".to_owned(), |why| format!("probes can no longer be sent: {why}")),
-        Some("check the interface, the route and this host's own firewall; what was measured until then is shown".into()),
-    ))
+    let why = why.map_or(String::new(), |why| format!(": {why}"));
+    let sent = |id| run.probes_to(id).next().is_some();
+    let target = run.destination(Run::TARGET);
+    let message = match sent(Run::TARGET) {
+        false => format!("probes to {} ({}) cannot be sent{why}", target.host, target.address),
+        true => format!("probes can no longer be sent{why}"),
+    };
+    let hint =
+        "check the interface, the route and this host's own firewall; what was measured until then is shown";
+    Some(Failure::environment("send", message, Some(hint.into())))
 }
 
-fn write(
-    sink: &mut Sink,
-    document: &Document,
-    text: impl Fn(&mut dyn std::io::Write) -> std::io::Result<()>,
-) -> Result<(), Failure> {
-    match sink.format {
-        Format::Json => sink.write(|out| report::json(out, document))?,
-        Format::Text => sink.write(&text)?,
+/// References that this host did not let out a single probe to are no comparison; that should not pass in silence.
+fn left_out(run: &Run) {
+    for id in run.references() {
+        let tried = run.probes.iter().rev().find(|probe| probe.destination == id);
+        let Some(fault) = tried.and_then(|probe| probe.fault) else { continue };
+        if run.probes_to(id).next().is_none() {
+            let one = run.destination(id);
+            output::talk(&format!(
+                "the reference {} ({}) is left out: probes to it cannot be sent: {fault}",
+                report::safe(&one.host),
+                one.address
+            ));
+        }
     }
-    // A report in a file still tells its result to who waits for it.
-    if !sink.is_stdout()
-        && let Some(verdict) = &document.verdict
-    {
-        output::stdout(|out| report::conclusion(out, document, verdict, output::look(args::When::Auto)))?;
-    }
-    Ok(())
 }
