@@ -1,7 +1,7 @@
 //! The words of the command line. Where Linux traceroute has a flag, it is that one: fingers know it.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
@@ -177,13 +177,14 @@ pub struct Probing {
 
 #[derive(Debug, clap::Args)]
 pub struct Output {
-    /// Print one JSON document
+    /// Print one JSON document on standard output instead of text
     #[arg(long)]
     pub json: bool,
-    /// The format of what is printed or written [default: text, or what FILE's name says]
-    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json")]
+    /// The format of FILE; without -o, of standard output [default: what FILE's name says, .json or .txt; else as
+    /// standard output]
+    #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Write the report to a file; what is printed is text
+    /// Write the report to a file as well; standard output stays what it is without it
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// When to use colour
@@ -192,6 +193,18 @@ pub struct Output {
     /// Say more: addresses, budgets, what the measurement cost
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+impl Output {
+    /// The file to write, if there is one; `-` is standard output.
+    pub fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| *path != Path::new("-"))
+    }
+
+    /// Whether standard output gets JSON, a failure's as well.
+    pub fn prints_json(&self) -> bool {
+        self.json || (self.file().is_none() && self.format == Some(Format::Json))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -214,7 +227,8 @@ pub enum When {
 
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// A scenario's name, or a file with one [default: the story]
+    /// A scenario's name, or a file with one [default: the story]. A file without a [vantage] and a [[network]] of its own
+    /// plays in the Internet that the shipped scenarios share
     #[arg(value_name = "SCENARIO")]
     pub scenario: Option<String>,
     /// List the scenarios
@@ -240,10 +254,10 @@ pub struct Db {
 pub enum DbCommand {
     /// Say whose addresses these are
     Lookup {
-        /// Addresses; `-` reads them from standard input, one a line
+        /// Addresses; `-` reads them from standard input, one a line, `#` begins a comment line
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<String>,
-        /// One JSON object a line
+        /// One JSON object a line; what is no address gets one with its `error`
         #[arg(long)]
         json: bool,
         /// The table to ask

@@ -1,7 +1,7 @@
 //! `db lookup` and `db info`: the offline table, asked by itself.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead as _, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::{Db, DbCommand};
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{Failure, error_text};
 use super::live::{Data, Files};
 use super::output;
 use crate::path::{Attribution, Origins};
@@ -27,7 +27,8 @@ pub fn db(words: &Db) -> Exit {
         Ok(exit) => exit,
         Err(failure) => {
             if as_json {
-                failure.document();
+                // One line, as everything these commands print.
+                failure.line();
             }
             failure.say();
             failure.exit
@@ -40,36 +41,86 @@ fn open(table: Option<&Path>, exchanges: &[PathBuf]) -> Result<Data, Failure> {
 }
 
 fn lookup(addresses: &[String], as_json: bool, data: &Data) -> Result<Exit, Failure> {
+    // One bad word of many loses nothing of the others; the status tells of it at the end.
     let mut exit = Exit::Ok;
-    let mut answer = |out: &mut dyn Write, text: &str| -> io::Result<()> {
-        let text = text.trim();
-        if text.is_empty() || text.starts_with('#') {
-            return Ok(());
-        }
-        match address(text) {
-            Some(address) => write_origin(out, data, address, as_json),
-            None => {
-                // One bad line of many loses nothing of the others.
-                exit = Exit::Usage;
-                output::talk(&format!("lasthop: '{}' is no address", safe(text)));
-                output::talk("hint: give IPv4 or IPv6 addresses, such as 192.0.2.1 or 2001:db8::1");
-                Ok(())
-            }
-        }
-    };
     output::stdout(|out| {
         for text in addresses {
             if text != "-" {
-                answer(out, text)?;
+                let bad = "give IPv4 or IPv6 addresses, such as 192.0.2.1 or 2001:db8::1";
+                let bad = || Failure::usage(format!("'{text}' is no address"), bad);
+                if let Err(failure) = answer(out, data, text.trim(), as_json, bad)? {
+                    exit = failure.exit;
+                }
                 continue;
             }
-            for line in io::stdin().lock().lines() {
-                answer(out, &line?)?;
+            if let Err(failure) = answer_lines(out, data, as_json)?
+                && exit == Exit::Ok
+            {
+                exit = failure.exit;
             }
         }
         Ok(())
     })?;
     Ok(exit)
+}
+
+/// Answers standard input line by line; gives the last failure, which has been told.
+fn answer_lines(out: &mut dyn Write, data: &Data, as_json: bool) -> io::Result<Result<(), Failure>> {
+    let mut result = Ok(());
+    for (number, line) in (1..).zip(io::stdin().lock().split(b'\n')) {
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => {
+                let failure = Failure::input(
+                    format!("cannot read standard input: {}", error_text(&error)),
+                    Some(
+                        "give a file with `<` or the output of a program with `|`, or name the addresses"
+                            .into(),
+                    ),
+                );
+                return told(out, None, as_json, failure).map(Err);
+            }
+        };
+        // Whatever is no text is no address either.
+        let line = String::from_utf8_lossy(&line);
+        let text = line.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let bad = || {
+            Failure::input(
+                format!("line {number}: '{text}' is no address"),
+                Some("a line is one IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1".into()),
+            )
+        };
+        if let Err(failure) = answer(out, data, text, as_json, bad)? {
+            result = Err(failure);
+        }
+    }
+    Ok(result)
+}
+
+/// Says whose address it is, or what is wrong with it.
+fn answer(
+    out: &mut dyn Write,
+    data: &Data,
+    text: &str,
+    as_json: bool,
+    bad: impl FnOnce() -> Failure,
+) -> io::Result<Result<(), Failure>> {
+    match address(text) {
+        Some(address) => write_origin(out, data, address, as_json).map(Ok),
+        None => told(out, Some(text), as_json, bad()).map(Err),
+    }
+}
+
+/// Tells of a bad word, in its place in the stream as well if that is for programs.
+fn told(out: &mut dyn Write, text: Option<&str>, as_json: bool, failure: Failure) -> io::Result<Failure> {
+    if as_json {
+        writeln!(out, "{}", json!({ "address": text, "error": failure.schema() }))?;
+    }
+    failure.say();
+    Ok(failure)
 }
 
 /// An address as people write it, brackets allowed.

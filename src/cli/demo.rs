@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{self, Format};
+use super::args;
 use super::diagnose;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
@@ -32,7 +32,7 @@ pub fn demo(words: &args::Demo) -> Exit {
     match result {
         Ok(exit) => exit,
         Err(failure) => {
-            if words.output.json {
+            if words.output.prints_json() {
                 failure.document();
             }
             failure.say();
@@ -47,7 +47,7 @@ fn list(words: &args::Demo) -> Result<Exit, Failure> {
         rows.push((*name, parse(name, text)?));
     }
     output::stdout(|out| {
-        if words.output.json {
+        if words.output.prints_json() {
             let scenarios: Vec<Value> = rows
                 .iter()
                 .map(|(name, topology)| {
@@ -127,16 +127,18 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         matrix: false,
     };
     let document = report::document(&known, measured, None);
-    let look = sink.look;
-    match sink.format {
-        Format::Json => {
-            sink.write(|out| report::json(out, &with_truth(&document, name, &topology, right)))?
-        }
-        Format::Text => sink.write(|out| {
+    let unwritten = sink.write(
+        document,
+        |out, document| report::json(out, &with_truth(document, name, &topology, right)),
+        |out, document, look| {
             report::story(out, &topology.title, &topology.story, look)?;
-            report::run(out, &document, look)?;
+            report::run(out, document, look)?;
             report::truth(out, &topology.truth, right, look)
-        })?,
+        },
+    )?;
+    if let Some(failure) = unwritten {
+        failure.say();
+        return Ok(failure.exit);
     }
     Ok(if right { Exit::Ok } else { Exit::Differs })
 }
@@ -158,7 +160,7 @@ fn scenario(name: &str) -> Result<Topology, Failure> {
             Some("lasthop demo --list shows the scenarios that are built in".into()),
         )
     })?;
-    parse(name, &text)
+    parse(name, &sim::with_world(&text))
 }
 
 fn parse(name: &str, text: &str) -> Result<Topology, Failure> {

@@ -2,7 +2,7 @@
 
 use ipnetwork::IpNetwork;
 
-use super::args::{self, Format, Probing};
+use super::args::{self, Probing};
 use super::cache::{Cache, Key};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::request::{self, Beside, Request, Variants};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
-use crate::report::{self, Document, Measured, Session};
+use crate::report::{self, Measured, Session};
 use crate::session::search::{self, Outcome};
 use crate::session::{self, Search, Searched};
 use crate::trace::{End, Protocol, Run};
@@ -23,7 +23,7 @@ const AUTO: &str = "auto";
 
 /// `lasthop diagnose`.
 pub fn diagnose(words: &args::Diagnose) -> Exit {
-    finish(&words.probing, words.output.json, |known| {
+    finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
         let named: Vec<String> =
             words.references.iter().filter(|name| !name.eq_ignore_ascii_case(AUTO)).cloned().collect();
@@ -84,6 +84,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         }
         let searched = found.search.as_ref().map(Searched::record);
         let trouble = trouble(&found.run, found.fault.as_ref());
+        left_out(&found.run);
         let document = report::document(
             known,
             Measured {
@@ -100,9 +101,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             touched(searched);
         }
         cost(&plan, &found.run, verbose);
-        let look = sink.look;
-        write(&mut sink, &document, |out| report::run(out, &document, look))?;
-        match trouble {
+        let unwritten = sink.write(document, |out, document| report::json(out, document), report::run)?;
+        match trouble.or(unwritten) {
             Some(failure) => {
                 failure.say();
                 Ok(failure.exit)
@@ -114,7 +114,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
 
 /// `lasthop trace`.
 pub fn trace(words: &args::Trace) -> Exit {
-    finish(&words.probing, words.output.json, |known| {
+    finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
         let request = request::request(&words.probing, Beside::default())?;
         let verbose = words.output.verbose > 0;
@@ -143,9 +143,8 @@ pub fn trace(words: &args::Trace) -> Exit {
             trouble.as_ref().map(Failure::schema),
         );
         cost(&plan, &found.run, verbose);
-        let look = sink.look;
-        write(&mut sink, &document, |out| report::trace(out, &document, look))?;
-        match trouble {
+        let unwritten = sink.write(document, |out, document| report::json(out, document), report::trace)?;
+        match trouble.or(unwritten) {
             Some(failure) => {
                 failure.say();
                 Ok(failure.exit)
@@ -191,6 +190,12 @@ fn prepare(
     Ok((live, data))
 }
 
+/// Said before the first probe with `-v`, and in the README.
+const CAUTION: [&str; 2] = [
+    "caution: in some countries probing what is blocked may endanger whoever does it; whether to do it is yours to judge",
+    "note: an intrusion detector may take probes with low TTLs for a traceroute or a scan; tell who runs your network",
+];
+
 /// What is about to happen, and the limits it keeps.
 fn introduce(request: &Request, plan: &Plan) {
     for destination in &request.destinations {
@@ -216,6 +221,9 @@ fn introduce(request: &Request, plan: &Plan) {
         plan.budget.time.as_secs(),
         plan.seed
     ));
+    for line in CAUTION {
+        output::talk(line);
+    }
 }
 
 /// What a search may do.
@@ -287,27 +295,30 @@ fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
         return None;
     }
     let why = run.probes.iter().rev().find_map(|probe| probe.fault);
-    Some(Failure::environment(
-        "send",
-        why.map_or("probes can no longer be sent".to_owned(), |why| format!("probes can no longer be sent: {why}")),
-        Some("check the interface, the route and this host's own firewall; what was measured until then is shown".into()),
-    ))
+    let why = why.map_or(String::new(), |why| format!(": {why}"));
+    let sent = |id| run.probes_to(id).next().is_some();
+    let target = run.destination(Run::TARGET);
+    let message = match sent(Run::TARGET) {
+        false => format!("probes to {} ({}) cannot be sent{why}", target.host, target.address),
+        true => format!("probes can no longer be sent{why}"),
+    };
+    let hint =
+        "check the interface, the route and this host's own firewall; what was measured until then is shown";
+    Some(Failure::environment("send", message, Some(hint.into())))
 }
 
-fn write(
-    sink: &mut Sink,
-    document: &Document,
-    text: impl Fn(&mut dyn std::io::Write) -> std::io::Result<()>,
-) -> Result<(), Failure> {
-    match sink.format {
-        Format::Json => sink.write(|out| report::json(out, document))?,
-        Format::Text => sink.write(&text)?,
+/// References that this host did not let out a single probe to are no comparison; that should not pass in silence.
+fn left_out(run: &Run) {
+    for id in run.references() {
+        let tried = run.probes.iter().rev().find(|probe| probe.destination == id);
+        let Some(fault) = tried.and_then(|probe| probe.fault) else { continue };
+        if run.probes_to(id).next().is_none() {
+            let one = run.destination(id);
+            output::talk(&format!(
+                "the reference {} ({}) is left out: probes to it cannot be sent: {fault}",
+                report::safe(&one.host),
+                one.address
+            ));
+        }
     }
-    // A report in a file still tells its result to who waits for it.
-    if !sink.is_stdout()
-        && let Some(verdict) = &document.verdict
-    {
-        output::stdout(|out| report::conclusion(out, document, verdict, output::look(args::When::Auto)))?;
-    }
-    Ok(())
 }

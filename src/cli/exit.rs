@@ -16,7 +16,7 @@ pub enum Exit {
     Usage = 2,
     /// The environment does not allow it.
     Environment = 3,
-    /// A file that cannot be read as what it should be.
+    /// A file, or a line of input, that cannot be read as what it should be.
     Input = 4,
     /// Lost, and somebody is named.
     Named = 10,
@@ -34,7 +34,7 @@ Exit status:
    2  wrong arguments
    3  environment: no privilege, no route, no such interface, a name that does not
       resolve, an output that cannot be written
-   4  bad input file
+   4  bad input: a file, or a line of one
   10  lost, and somebody is named: lost_inside_as, lost_at_as_border, rejected,
       injected, routing_fault, partial
   11  lost, and nobody is accused: lost_in_as_range, destination_network,

@@ -32,7 +32,7 @@ impl Failure {
         Self { exit: Exit::Environment, kind, message: message.into(), hint }
     }
 
-    /// A file that cannot be read as what it should be.
+    /// A file or line that cannot be read as what it should be.
     pub fn input(message: impl Into<String>, hint: Option<String>) -> Self {
         Self { exit: Exit::Input, kind: "input", message: message.into(), hint }
     }
@@ -40,10 +40,18 @@ impl Failure {
     /// What the argument parser says, without its decoration.
     pub fn usage_text(error: &clap::Error) -> Self {
         let text = error.to_string();
-        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let message = lines.next().unwrap_or("wrong arguments").trim_start_matches("error: ").to_owned();
+        // The first paragraph: a sentence, and below it what it speaks of.
+        let mut lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
+        let sentence = lines.next().unwrap_or("wrong arguments").trim_start_matches("error: ");
+        let listed: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+        let message = match sentence.ends_with(':') && !listed.is_empty() {
+            true => format!("{sentence} {}", listed.join(", ")),
+            false => sentence.to_owned(),
+        };
         let tip = text.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
-        let hint = tip.unwrap_or_else(|| "see lasthop --help".to_owned());
+        let values = listed.iter().find_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
+        let hint =
+            tip.or_else(|| values.map(str::to_owned)).unwrap_or_else(|| "see lasthop --help".to_owned());
         Self::usage(message, hint)
     }
 
@@ -63,6 +71,13 @@ impl Failure {
     /// One document on stdout that holds nothing but this failure.
     pub fn document(&self) {
         self.document_of(&Session::default(), Protocol::Tcp, None);
+    }
+
+    /// The same in one line.
+    pub fn line(&self) {
+        let document = report::failure(&Session::default(), Protocol::Tcp, None, self.schema());
+        let line = serde_json::to_string(&document).unwrap_or_default();
+        let _ = output::stdout(|out| writeln!(out, "{line}"));
     }
 
     /// The same, with what was known when it happened.

@@ -96,6 +96,9 @@ fn flows(wire: &LiveWire, count: u16) -> Vec<SourcePorts> {
 }
 
 fn closed(error: &OpenError) -> Failure {
+    if error.is_no_host() {
+        return Failure::usage(error.to_string(), error.hint().unwrap_or_default());
+    }
     let kind = match error {
         OpenError::Privilege { .. } => "privilege",
         OpenError::NoRoute { .. } => "no_route",

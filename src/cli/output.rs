@@ -6,67 +6,87 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Format, Output, When};
 use super::failure::{Failure, unwritable};
-use crate::report::Look;
+use crate::report::{Document, Look};
 
-/// Where a report goes, opened before anything is measured.
+/// Where a report goes: standard output, and a file if one is asked for, opened before anything is measured.
+///
+/// The one rule of formats: standard output is JSON with `--json`, else text. A file is what `--format` says, else what
+/// its name says, else as standard output.
 #[derive(Debug)]
 pub struct Sink {
-    file: Option<(PathBuf, File)>,
-    /// Format of the report.
-    pub format: Format,
-    /// Layout of text.
-    pub look: Look,
+    file: Option<InFile>,
+    /// Format of standard output.
+    format: Format,
+    /// Layout of text there.
+    look: Look,
+}
+
+/// The report in a file.
+#[derive(Debug)]
+struct InFile {
+    path: PathBuf,
+    file: File,
+    format: Format,
+    look: Look,
 }
 
 impl Sink {
     /// Opens what the words ask for. An existing file keeps its content until there is something to put in its place.
     pub fn open(words: &Output) -> Result<Self, Failure> {
-        let by_name = words.output.as_deref().map(format_of).transpose()?.flatten();
-        let format = match (words.json, words.format, by_name) {
-            (true, _, _) => Format::Json,
-            (_, Some(format), _) | (_, None, Some(format)) => format,
-            _ => Format::Text,
-        };
-        let file = match &words.output {
-            Some(path) => {
-                let file = File::options().write(true).create(true).truncate(false).open(path);
-                let file = file.map_err(|error| unwritable(&path.display().to_string(), &error))?;
-                Some((path.clone(), file))
-            }
-            None => None,
-        };
-        let look = match file {
-            Some(_) => Look { color: words.color == When::Always, ..Look::default() },
-            None => look(words.color),
-        };
-        Ok(Self { file, format, look })
-    }
-
-    /// Whether the report itself goes to stdout.
-    pub const fn is_stdout(&self) -> bool {
-        self.file.is_none()
-    }
-
-    /// Writes the report.
-    pub fn write(&mut self, write: impl Fn(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-        match &mut self.file {
-            None => stdout(|out| write(out)),
-            Some((path, file)) => {
-                let result = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| {
-                    let mut out = BufWriter::new(&mut *file);
-                    write(&mut out)?;
-                    out.flush()
-                });
-                result.map_err(|error| unwritable(&path.display().to_string(), &error))
-            }
+        let path = words.file();
+        if words.json && path.is_none() && words.format == Some(Format::Text) {
+            return Err(Failure::usage(
+                "--json and --format text contradict each other",
+                "leave one of them out; with -o FILE, --format is the file's",
+            ));
         }
+        let format = if words.prints_json() { Format::Json } else { Format::Text };
+        let copy = |path: &Path| -> Result<InFile, Failure> {
+            let format = match words.format {
+                Some(format) => format,
+                None => format_of(path)?.unwrap_or(format),
+            };
+            let file = File::options().write(true).create(true).truncate(false).open(path);
+            let file = file.map_err(|error| unwritable(&path.display().to_string(), &error))?;
+            let look = Look { color: words.color == When::Always, ..Look::default() };
+            Ok(InFile { path: path.to_owned(), file, format, look })
+        };
+        Ok(Self { file: path.map(copy).transpose()?, format, look: look(words.color) })
+    }
+
+    /// Writes the report, to the file first. A file that cannot be written does not cost the report on standard output,
+    /// which tells of it if it is JSON; the failure comes back.
+    pub fn write(
+        &mut self,
+        mut document: Document,
+        json: impl Fn(&mut dyn Write, &Document) -> io::Result<()>,
+        text: impl Fn(&mut dyn Write, &Document, Look) -> io::Result<()>,
+    ) -> Result<Option<Failure>, Failure> {
+        let report = |out: &mut dyn Write, document: &Document, format, look| match format {
+            Format::Json => json(out, document),
+            Format::Text => text(out, document, look),
+        };
+        let failure = self.file.as_mut().and_then(|InFile { path, file, format, look }| {
+            let written = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| {
+                let mut out = BufWriter::new(&mut *file);
+                report(&mut out, &document, *format, *look)?;
+                out.flush()
+            });
+            written.err().map(|error| unwritable(&path.display().to_string(), &error))
+        });
+        if let Some(failure) = failure.as_ref().filter(|_| self.format == Format::Json) {
+            document.error.get_or_insert_with(|| failure.schema());
+        }
+        stdout(|out| report(out, &document, self.format, self.look))?;
+        Ok(failure)
     }
 }
 
 fn format_of(path: &Path) -> Result<Option<Format>, Failure> {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("json") => Ok(Some(Format::Json)),
-        Some("txt" | "text") | None => Ok(None),
+        Some("txt" | "text") => Ok(Some(Format::Text)),
+        None => Ok(None),
         Some(other) => Err(Failure::usage(
             format!("'.{other}' is no format that can be written"),
             "name the file .txt or .json, or say which with --format",

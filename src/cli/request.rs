@@ -167,7 +167,10 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
         (_, _, Some(source)) => Some(Family::of(source)),
         _ => None,
     };
-    let resolved = |endpoint: &Endpoint| net::lookup(&endpoint.host, asked).map_err(unresolved);
+    // The version of IP that nobody asked for but the source address.
+    let source = words.source.filter(|_| !words.ipv4 && !words.ipv6);
+    let resolved =
+        |endpoint: &Endpoint| net::lookup(&endpoint.host, asked).map_err(|error| unresolved(&error, source));
     let target_found = resolved(&target)?;
     let references_found = references.iter().map(resolved).collect::<Result<Vec<_>, _>>()?;
     // The family in which everybody has an address, in the order the system prefers for the target.
@@ -219,7 +222,7 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
     destinations.extend(variants_of(&destinations[0], beside.variants)?);
     let mut candidates = Vec::new();
     for endpoint in &hints {
-        let found = net::lookup(&endpoint.host, Some(family)).map_err(unresolved)?;
+        let found = net::lookup(&endpoint.host, Some(family)).map_err(|error| unresolved(&error, None))?;
         let Some(address) = pick(&found.addresses).first().copied() else { continue };
         probeable(&endpoint.host, address)?;
         candidates.push(Hint { host: endpoint.host.clone(), address, port: endpoint.port, alias: false });
@@ -291,9 +294,15 @@ fn probeable(host: &str, address: IpAddr) -> Result<(), Failure> {
     ))
 }
 
-fn unresolved(error: ResolveError) -> Failure {
-    let hint = error.hint();
-    Failure::environment("name", error.to_string(), hint)
+fn unresolved(error: &ResolveError, source: Option<IpAddr>) -> Failure {
+    if let (ResolveError::NoneOfFamily { other, .. }, Some(source)) = (error, source) {
+        return Failure::environment(
+            "name",
+            format!("{error}, and the source address {source} is one"),
+            Some(format!("give an {} address with -s, or leave out -s: it has {other}", Family::of(*other))),
+        );
+    }
+    Failure::environment("name", error.to_string(), error.hint())
 }
 
 #[cfg(test)]

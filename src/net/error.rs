@@ -3,6 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 
+use ipnetwork::IpNetwork;
+
 use super::request::MOST_PORTS;
 use super::{Family, interfaces};
 use crate::trace::Protocol;
@@ -110,10 +112,25 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The routing table broadcasts packets to this address.
-    #[error("{destination} is the broadcast address of a network on '{interface}', not a host")]
+    #[error(
+        "{destination} is the broadcast address of a network on '{interface}', not a host that can be probed"
+    )]
     Broadcast {
         /// Where to.
         destination: IpAddr,
+        /// The interface of that network.
+        interface: String,
+    },
+    /// The lowest address of a directly connected IPv4 network, which is the network's own (RFC 950 §2.1), but for those
+    /// of two addresses or one (RFC 3021).
+    #[error(
+        "{destination} is the address of the network {network} on '{interface}', not a host that can be probed"
+    )]
+    NetworkAddress {
+        /// Where to.
+        destination: IpAddr,
+        /// That network.
+        network: IpNetwork,
         /// The interface of that network.
         interface: String,
     },
@@ -184,7 +201,9 @@ impl OpenError {
             Self::PortCount { .. } => format!("ask for 1 to {MOST_PORTS}"),
             Self::OtherFamily { family: Family::V4, .. } => "use -6, or an IPv4 address".into(),
             Self::OtherFamily { family: Family::V6, .. } => "use -4, or an IPv6 address".into(),
-            Self::NotUnicast { .. } | Self::Broadcast { .. } => "give the address of one host".into(),
+            Self::NotUnicast { .. } | Self::Broadcast { .. } | Self::NetworkAddress { .. } => {
+                "name one host; loopback and private hosts can be probed too".into()
+            }
             Self::LinkLocal { .. } => "name the interface with -i".into(),
             Self::NoInterface { present, .. } if present.is_empty() => "there is none at all".into(),
             Self::NoInterface { present, .. } => format!("there are {}", present.join(", ")),
@@ -225,6 +244,12 @@ impl OpenError {
                 _ => return None,
             },
         })
+    }
+
+    /// Whether what was asked for is no host at all, wherever it is asked.
+    #[must_use]
+    pub const fn is_no_host(&self) -> bool {
+        matches!(self, Self::NotUnicast { .. } | Self::Broadcast { .. } | Self::NetworkAddress { .. })
     }
 
     pub(super) fn no_interface(name: &str) -> Self {

@@ -37,6 +37,8 @@ pub(super) struct Answer {
     pub(super) local: bool,
     /// Broadcast on the link.
     pub(super) broadcast: bool,
+    /// Hand it to a router, not to a neighbour.
+    pub(super) gateway: bool,
     /// The interfaces it may leave by: one, or several in the entry of a multipath route. Empty if not told.
     pub(super) interfaces: Vec<u32>,
 }
@@ -81,6 +83,10 @@ fn read_route(reply: &RouteMessage) -> Answer {
         // An anycast entry is an address of this host as well.
         local: matches!(reply.header.kind, RouteType::Local | RouteType::Anycast),
         broadcast: reply.header.kind == RouteType::Broadcast,
+        gateway: reply
+            .attributes
+            .iter()
+            .any(|attribute| matches!(attribute, RouteAttribute::Gateway(_) | RouteAttribute::Via(_))),
         interfaces,
     }
 }
@@ -171,7 +177,10 @@ mod tests {
     #[test]
     fn the_loopback_address_is_local() {
         let answer = route(&query("127.0.0.1")).unwrap();
-        assert_eq!(answer, Answer { local: true, broadcast: false, interfaces: vec![LOOPBACK] });
+        assert_eq!(
+            answer,
+            Answer { local: true, broadcast: false, gateway: false, interfaces: vec![LOOPBACK] }
+        );
         assert!(route(&query("127.255.255.255")).unwrap().broadcast);
     }
 

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
+use ipnetwork::IpNetwork;
 use nix::libc;
 use nix::net::if_::if_indextoname;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -128,12 +129,7 @@ impl Way {
         let mut free = Vec::with_capacity(request.destinations.len());
         for &destination in &request.destinations {
             let answer = self.ask(destination, given).map_err(|error| self.no_route(destination, error))?;
-            if answer.broadcast {
-                return Err(OpenError::Broadcast {
-                    destination,
-                    interface: self.way_out(destination, &answer)?.1,
-                });
-            }
+            self.check_host(destination, &answer)?;
             if let Some(source_address) =
                 request.source.filter(|source| source.is_loopback() && !answer.local)
             {
@@ -153,6 +149,39 @@ impl Way {
             self.check_together(&routes, &free)?;
         }
         Ok((source, routes))
+    }
+
+    /// Refuses destinations that are no hosts, as far as the kernel says which are. This needs no privilege.
+    pub(super) fn hosts_only(&self, request: &Request) -> Result<(), OpenError> {
+        for &destination in &request.destinations {
+            // Where there is no answer, the survey says why.
+            if let Ok(answer) = self.ask(destination, None) {
+                self.check_host(destination, &answer)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_host(&self, destination: IpAddr, answer: &Answer) -> Result<(), OpenError> {
+        if answer.broadcast {
+            let interface = self.way_out(destination, answer)?.1;
+            return Err(OpenError::Broadcast { destination, interface });
+        }
+        if answer.local || answer.gateway || destination.is_ipv6() {
+            return Ok(());
+        }
+        // Kernels since 5.14 take a network's own address for that of a neighbour, and nobody answers for it.
+        let owner = interfaces().into_iter().filter(|one| answer.interfaces.contains(&one.index));
+        let mut networks =
+            owner.flat_map(|one| one.addresses.into_iter().map(move |net| (net, one.name.clone())));
+        match networks.find(|(net, _)| net.prefix() <= 30 && net.network() == destination) {
+            Some((net, interface)) => Err(OpenError::NetworkAddress {
+                destination,
+                network: IpNetwork::new(net.network(), net.prefix()).unwrap_or(net),
+                interface,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// What decides about a packet of ours.

@@ -60,6 +60,8 @@ impl LiveWire {
     pub fn open(request: &Request) -> Result<Self, OpenError> {
         request.check()?;
         let way = Way::find(request)?;
+        // What no privilege would make a host is refused before the privilege is asked for.
+        way.hosts_only(request)?;
         // What needs the privilege comes before the routes: whoever lacks it should hear of that first.
         let sender = open_sender(request.family)?;
         way.apply(&sender)?;

@@ -51,6 +51,17 @@ pub struct PathHop {
 /// The path to one destination of a run.
 #[must_use]
 pub fn path(run: &Run, id: DestinationId, atlas: &mut Atlas<'_>) -> Path {
+    path_until(run, id, None, atlas)
+}
+
+/// The path to the target as traceroute shows one: it ends with the hop at which a router first refused to send a probe
+/// on, unless the host answered probes of this path all the same.
+#[must_use]
+pub fn path_as_traced(run: &Run, atlas: &mut Atlas<'_>) -> Path {
+    path_until(run, Run::TARGET, run.refused_at(Run::TARGET), atlas)
+}
+
+fn path_until(run: &Run, id: DestinationId, refused: Option<u8>, atlas: &mut Atlas<'_>) -> Path {
     let destination = run.destination(id);
     let mut distance = None;
     let mut reached = false;
@@ -64,7 +75,7 @@ pub fn path(run: &Run, id: DestinationId, atlas: &mut Atlas<'_>) -> Path {
     }
     let hops: Vec<PathHop> = hops(run, id)
         .into_iter()
-        .filter(|hop| distance.is_none_or(|distance| hop.ttl <= distance))
+        .filter(|hop| distance.or(refused).is_none_or(|end| hop.ttl <= end))
         .map(|hop| PathHop {
             attributions: hop.responders.iter().map(|one| atlas.of(one.address).clone()).collect(),
             hop,

@@ -24,7 +24,7 @@ use crate::trace::{
 const FULL_TTL: u8 = 64;
 /// How often a full send queue is tried again before the probe is written off.
 const FULL_RETRIES: u8 = 5;
-/// Failed sends in a row after which sending is taken to be impossible.
+/// Failed sends in a row after which sending is taken to be impossible: at all, or to one destination.
 const FAULTS_IN_A_ROW: u8 = 6;
 /// The shortest wait once round-trip times are known. A router's slow path may take this much longer than usual.
 const SHORTEST_WAIT: Duration = Duration::from_millis(500);
@@ -80,6 +80,8 @@ pub struct Engine {
     leaving: Option<(ProbeId, Bearer)>,
     retry: Option<(Transmit, u8, Moment)>,
     faults_in_a_row: u8,
+    /// The same for each destination by itself: this host's own firewall may refuse one and let the others pass.
+    faults_to: Vec<u8>,
     /// Deadlines of the probes that are waited for.
     waiting: BTreeSet<(Moment, ProbeId)>,
     deadlines: Vec<Option<Moment>>,
@@ -119,7 +121,6 @@ impl Engine {
             plan,
             identity,
             coin,
-            run,
             needs: Vec::new(),
             decided: false,
             ask_again_at: None,
@@ -129,11 +130,13 @@ impl Engine {
             leaving: None,
             retry: None,
             faults_in_a_row: 0,
+            faults_to: vec![0; run.destinations.len()],
             waiting: BTreeSet::new(),
             deadlines: Vec::new(),
             longest_rtt: None,
             distances: HashMap::new(),
             interrupted: false,
+            run,
         })
     }
 
@@ -156,7 +159,7 @@ impl Engine {
             Input::Packet(arrival) => self.receive(arrival),
             Input::Sent(outcome) => self.sent(now, outcome),
             Input::Advice(advice) => {
-                self.needs.clone_from(&advice.needs);
+                self.needs = advice.needs.iter().filter_map(|need| self.possible(need)).collect();
                 self.decided = advice.decided;
                 self.ask_again_at = advice.ask_again_at.filter(|at| *at > now);
                 self.stale = false;
@@ -250,7 +253,7 @@ impl Engine {
         if self.leaving.is_some() {
             return None;
         }
-        if self.faults_in_a_row >= FAULTS_IN_A_ROW {
+        if self.faults_in_a_row >= FAULTS_IN_A_ROW || self.is_dropped(Run::TARGET) {
             return Some(End::CannotSend);
         }
         if now >= Moment::START + self.plan.budget.time {
@@ -264,6 +267,21 @@ impl Engine {
             return (!self.stale).then_some(End::OutOfProbes);
         }
         (idle && !self.stale && self.needs.is_empty() && self.ask_again_at.is_none()).then_some(End::Decided)
+    }
+
+    /// Whether probes to a destination are no longer tried, since this host does not let them out.
+    fn is_dropped(&self, destination: DestinationId) -> bool {
+        self.faults_to[usize::from(destination.0)] >= FAULTS_IN_A_ROW
+    }
+
+    /// What of a need can be sent at all. A look at several paths goes on with those that are left; a comparison
+    /// that lacks a side is none.
+    fn possible(&self, need: &Need) -> Option<Need> {
+        let mut need = need.clone();
+        let whole = need.members.len();
+        need.members.retain(|member| !self.is_dropped(member.destination));
+        let looks = matches!(need.stage, Stage::Reach | Stage::Scout);
+        (!need.members.is_empty() && (looks || need.members.len() == whole)).then_some(need)
     }
 
     /// Ends the wait for every probe whose time is over.
@@ -372,10 +390,13 @@ impl Engine {
         let Some((id, bearer)) = self.leaving.take() else { return };
         let retried = self.retry.take();
         let probe = &mut self.run.probes[id.0 as usize];
+        let destination = probe.destination;
+        let faults_to = &mut self.faults_to[usize::from(destination.0)];
         match outcome {
             Ok(at) => {
                 probe.sent_at = Some(at);
                 self.faults_in_a_row = 0;
+                *faults_to = 0;
                 self.budgets.spend(bearer, at.max(now));
                 let deadline = at + self.patience();
                 self.waiting.insert((deadline, id));
@@ -383,7 +404,7 @@ impl Engine {
             }
             Err(SendFault::Full) if retried.as_ref().is_none_or(|(_, tries, _)| *tries < FULL_RETRIES) => {
                 let tries = retried.as_ref().map_or(0, |(_, tries, _)| *tries) + 1;
-                let (destination, flow, ttl) = (probe.destination, probe.flow, probe.ttl);
+                let (flow, ttl) = (probe.flow, probe.ttl);
                 let packet = self.identity.packet(id, destination, flow, ttl);
                 let transmit =
                     Transmit { probe: id, destination: self.run.destination(destination).address, packet };
@@ -394,8 +415,15 @@ impl Engine {
             Err(fault) => {
                 probe.fault = Some(fault);
                 self.faults_in_a_row += 1;
+                *faults_to += 1;
                 self.stale = true;
                 self.budgets.spend(bearer, now);
+                if self.is_dropped(destination) {
+                    // Whatever else was planned for it would fail as well.
+                    self.group.retain(|(member, ..)| *member != destination);
+                    let needs = std::mem::take(&mut self.needs);
+                    self.needs = needs.iter().filter_map(|need| self.possible(need)).collect();
+                }
             }
         }
     }

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use crate::trace::{DestinationId, FlowId, Member, Moment, Need, Probe, Role, Run, Stage, hops_back};
+use crate::trace::{
+    DestinationId, FlowId, Member, Moment, Need, Probe, ReplyKind, Role, Run, Stage, hops_back,
+};
 
 /// How many TTLs behind a reference's distance the target is still looked for: hosts of one network are not all at the
 /// same distance.
@@ -14,6 +16,12 @@ const MARGIN: u8 = 2;
 /// How much longer than one and a half of the longest round trip a reply may take before the next step is taken without
 /// it. It still counts when it comes.
 const OVERDUE: Duration = Duration::from_millis(150);
+/// Where a trace was refused, silent hops before that place are asked again at this pace: a router that limits its
+/// errors to one a second, as most do, has one to give by then.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How often each such hop is asked again, and all of them together.
+const AGAIN_EACH: u32 = 3;
+const AGAIN_IN_ALL: u32 = 8;
 
 /// What the first look at the paths consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +30,9 @@ pub struct Scout {
     pub reach: u8,
     /// Probes a TTL and destination, all in the first flow.
     pub queries: u8,
+    /// A path ends where a router says that it sends nothing on (ICMP destination unreachable), as traceroute has it.
+    /// For a comparison what lies behind may matter: the router may refuse some packets only.
+    pub stops_at_refusal: bool,
 }
 
 /// How far the first look has come, and what it still wants.
@@ -34,13 +45,15 @@ pub struct Progress {
     /// Every group of `needs` was sent, and every probe that can tell something has been answered, given up, or is overdue
     /// by the round-trip times seen.
     pub ripe: bool,
+    /// Something more will be needed at this moment.
+    pub again_at: Option<Moment>,
 }
 
 impl Scout {
     /// What of the first look is missing in `run`.
     #[must_use]
     pub fn progress(&self, run: &Run, now: Moment) -> Progress {
-        let paths = Paths::of(run);
+        let paths = Paths::of(run, self.stops_at_refusal);
         let mut needs = Vec::new();
         let members: Vec<DestinationId> =
             run.destinations().filter(|(_, one)| one.role != Role::Variant).map(|(id, _)| id).collect();
@@ -81,6 +94,16 @@ impl Scout {
                 }
             }
         }
+        let mut again_at = None;
+        if needs.is_empty() {
+            for id in members {
+                match self.missed_refusal(run, id, &paths.0[usize::from(id.0)]) {
+                    Some((ttl, at)) if at <= now => needs.push(need(vec![id], Some(ttl), 0, Stage::Scout)),
+                    Some((_, at)) => again_at = Some(again_at.map_or(at, |known: Moment| known.min(at))),
+                    None => {}
+                }
+            }
+        }
         // Variants tell the scope; where there is nothing else to compare with, they are what is compared with.
         let alone = run.references().next().is_none();
         let mut beside = Vec::new();
@@ -98,13 +121,31 @@ impl Scout {
             let waits = alone || run.destination(probe.destination).role != Role::Variant;
             waits && !probe.is_settled() && !late && !paths.tells_nothing(probe)
         };
-        Progress { ripe: needs.is_empty() && !run.probes.iter().any(open), needs, beside }
+        Progress { ripe: needs.is_empty() && !run.probes.iter().any(open), needs, beside, again_at }
+    }
+
+    /// The silent hop before a refusal that may be the one that refuses, and when it may be asked once more. Whoever
+    /// limits its errors may have spent the first on a probe that went farther.
+    fn missed_refusal(&self, run: &Run, id: DestinationId, path: &PathSoFar) -> Option<(u8, Moment)> {
+        let refused = path.refused.filter(|_| self.stops_at_refusal && path.distance.is_none())?;
+        let first = path.passed.map_or(run.first_ttl, |passed| passed.saturating_add(1));
+        let sent = |ttl: u8| path.scout_sent.get(usize::from(ttl)).copied().unwrap_or(0);
+        let extra = |ttl: u8| sent(ttl).saturating_sub(u32::from(self.queries));
+        if (first..refused).map(extra).sum::<u32>() >= AGAIN_IN_ALL {
+            return None;
+        }
+        let ttl = (first..refused).find(|ttl| extra(*ttl) < AGAIN_EACH)?;
+        let asked = run.probes_to(id).filter(|probe| probe.stage == Stage::Scout && probe.ttl >= ttl);
+        // Any probe that got as far may have cost the router its error.
+        let last = asked.filter_map(|probe| probe.sent_at).max()?;
+        let open = run.probes_to(id).any(|probe| probe.ttl == ttl && !probe.is_settled());
+        Some((ttl, if open { Moment::NEVER } else { last + ASK_AGAIN }))
     }
 
     /// What is missing of the path of a destination that is no target or reference, in the first flow.
     #[must_use]
     pub fn follow(run: &Run, id: DestinationId) -> Vec<Need> {
-        let paths = Paths::of(run);
+        let paths = Paths::of(run, false);
         let path = &paths.0[usize::from(id.0)];
         (run.first_ttl..=paths.end(run, id))
             .filter(|ttl| path.scout_sent.get(usize::from(*ttl)).copied().unwrap_or(0) == 0)
@@ -134,6 +175,10 @@ struct PathSoFar {
     scout_open: u32,
     /// Lowest TTL at which the host answered.
     distance: Option<u8>,
+    /// Lowest TTL at which a router refused to send a probe on, where that ends a path.
+    refused: Option<u8>,
+    /// Highest TTL below that at which a router said that it would have sent a probe on.
+    passed: Option<u8>,
     /// The host answered a probe with a full TTL.
     answers: bool,
     /// Hops back from the host, by its reply's TTL: near its distance where routing is symmetric.
@@ -141,8 +186,21 @@ struct PathSoFar {
 }
 
 impl Paths {
-    fn of(run: &Run) -> Self {
+    fn of(run: &Run, stop_at_refusal: bool) -> Self {
         let mut paths = vec![PathSoFar::default(); run.destinations.len()];
+        if stop_at_refusal {
+            for (id, _) in run.destinations() {
+                let path = &mut paths[usize::from(id.0)];
+                path.refused = run.refused_at(id);
+                path.passed = run
+                    .probes_to(id)
+                    .filter(|probe| probe.stage == Stage::Scout)
+                    .filter(|probe| path.refused.is_none_or(|refused| probe.ttl < refused))
+                    .filter(|probe| probe.replies.iter().any(|reply| reply.kind == ReplyKind::TimeExceeded))
+                    .map(|probe| probe.ttl)
+                    .max();
+            }
+        }
         for probe in &run.probes {
             let path = &mut paths[usize::from(probe.destination.0)];
             let address = run.destination(probe.destination).address;
@@ -173,8 +231,8 @@ impl Paths {
     fn end(&self, run: &Run, id: DestinationId) -> u8 {
         let path = &self.0[usize::from(id.0)];
         let clamp = |ttl: u8| ttl.clamp(run.first_ttl, run.max_ttl);
-        if let Some(distance) = path.distance {
-            return clamp(distance);
+        if let Some(end) = path.distance.or(path.refused) {
+            return clamp(end);
         }
         let others = self.0.iter().filter_map(|other| other.distance).max();
         if !path.answers
@@ -192,9 +250,9 @@ impl Paths {
         run.max_ttl
     }
 
-    /// Whether the fate of a probe no longer matters: it went beyond where its host answers.
+    /// Whether the fate of a probe no longer matters: it went beyond where its host answers, or a router refuses.
     fn tells_nothing(&self, probe: &Probe) -> bool {
-        probe.stage != Stage::Reach
-            && self.0[usize::from(probe.destination.0)].distance.is_some_and(|distance| probe.ttl > distance)
+        let path = &self.0[usize::from(probe.destination.0)];
+        probe.stage != Stage::Reach && path.distance.or(path.refused).is_some_and(|end| probe.ttl > end)
     }
 }

@@ -87,18 +87,50 @@ pub fn trace(out: &mut dyn Write, document: &Document, look: Look) -> io::Result
             writeln!(out)?;
             writeln!(out, "{}", look.wrap(&format!("AS path  {}", path.join(" → ")), "", "         "))?;
         }
+        let refusal = refusal(target).map(|(ttl, words)| format!("refused at hop {ttl}: {words}"));
         let end = match (target.reached, target.distance) {
             (true, Some(distance)) => format!("reached at hop {distance}"),
-            (true, None) => "reached, beyond the hops shown".to_owned(),
-            (false, _) => {
+            (true, None) => match refusal {
+                Some(refusal) => format!("{refusal}; reached on another flow"),
+                None => "reached, beyond the hops shown".to_owned(),
+            },
+            (false, _) => refusal.unwrap_or_else(|| {
                 "not reached; a silent hop alone says nothing: compare with a reference (lasthop diagnose)"
                     .to_owned()
-            }
+            }),
         };
         writeln!(out, "{}", look.wrap(&end, "", ""))?;
         notes(out, document, look)?;
     }
+    let stopped = document.measurement.as_ref().is_some_and(|measurement| measurement.incomplete);
+    if stopped && document.error.is_none() {
+        incomplete(out, "stopped before every hop had been asked and waited for", look)?;
+    }
     trouble(out, document, look)
+}
+
+/// The hop that a refused path ends with, and what is said there: by whom, and traceroute's mark.
+fn refusal(path: &Path) -> Option<(u8, String)> {
+    let ttl = refused_at(path)?;
+    let hop = path.hops.iter().find(|hop| hop.ttl == ttl)?;
+    let one = hop.responders.iter().find(|one| !one.replies.unreachable.is_empty())?;
+    let row = one.replies.unreachable.first()?;
+    let who = one.address.map_or_else(|| "a router".to_owned(), |address| address.to_string());
+    let says = match (row.icmp_type, row.code) {
+        (3, 3) | (1, 4) => "port unreachable, in the host's place".to_owned(),
+        (icmp_type, code) => {
+            let mark = mark(icmp_type, code);
+            let words = match mark.as_str() {
+                "!N" => "network unreachable",
+                "!H" => "host unreachable",
+                "!P" => "protocol unreachable",
+                "!X" => "communication administratively prohibited",
+                _ => "destination unreachable",
+            };
+            format!("{words} ({mark})")
+        }
+    };
+    Some((ttl, format!("{who} answers {says}")))
 }
 
 fn heading(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()> {
@@ -171,14 +203,30 @@ fn rows<'a>(paths: &[&'a Path]) -> Vec<Row<'a>> {
     rows
 }
 
-/// The TTL behind which a path shows nothing: its host's distance, or one silent hop behind the last that answered.
+/// The TTL behind which a path shows nothing: its host's distance, the hop that refuses, or one silent hop behind the
+/// last that answered.
 fn last_worth_showing(path: &Path) -> Option<u8> {
     let answered = path.hops.iter().rev().find(|hop| !hop.responders.is_empty()).map_or(0, |hop| hop.ttl);
     let probed = path.hops.last().map(|hop| hop.ttl)?;
-    Some(path.distance.unwrap_or_else(|| probed.min(answered.saturating_add(1))))
+    let end = path.distance.or_else(|| refused_at(path));
+    Some(end.unwrap_or_else(|| probed.min(answered.saturating_add(1))))
 }
 
+/// The first hop at which somebody refuses to send probes on, if nothing but refusals came from behind it: every probe
+/// with a higher TTL was stopped by the same device.
+fn refused_at(path: &Path) -> Option<u8> {
+    let refuses = |hop: &&Hop| hop.responders.iter().any(|one| !one.replies.unreachable.is_empty());
+    let first = path.hops.iter().find(refuses).filter(|_| path.distance.is_none())?.ttl;
+    let mut behind = path.hops.iter().filter(|hop| hop.ttl > first).flat_map(|hop| &hop.responders);
+    let only = |one: &Responder| replies(one) == refusals(one);
+    behind.all(only).then_some(first)
+}
+
+/// A path's hop as it is shown: none behind the one that refuses.
 fn hop_at(path: &Path, ttl: u8) -> Option<&Hop> {
+    if refused_at(path).is_some_and(|end| ttl > end) {
+        return None;
+    }
     path.hops.iter().find(|hop| hop.ttl == ttl)
 }
 
@@ -379,8 +427,12 @@ fn shorten(text: &str, room: usize) -> String {
 
 fn replies(responder: &Responder) -> u32 {
     let counts = &responder.replies;
-    let unreachable: u32 = counts.unreachable.iter().map(|row| row.count).sum();
-    counts.time_exceeded + counts.syn_ack + counts.rst + counts.echo_reply + counts.udp_answer + unreachable
+    let answers = counts.syn_ack + counts.rst + counts.echo_reply + counts.udp_answer;
+    counts.time_exceeded + answers + refusals(responder)
+}
+
+fn refusals(responder: &Responder) -> u32 {
+    responder.replies.unreachable.iter().map(|row| row.count).sum()
 }
 
 /// What a path drew at a row's TTL from the row's address: `3/4 12.1 !X`.
@@ -413,14 +465,8 @@ fn marks(responder: &Responder) -> String {
     let counts = &responder.replies;
     let mut marks = String::new();
     for row in &counts.unreachable {
-        marks.push_str(&match (row.icmp_type, row.code) {
-            (3, 0) | (1, 0) => " !N".to_owned(),
-            (3, 1) | (1, 3) => " !H".to_owned(),
-            (3, 2) => " !P".to_owned(),
-            (3, 3) | (1, 4) => " port!".to_owned(),
-            (3, 9 | 10 | 13) | (1, 1 | 5 | 6) => " !X".to_owned(),
-            (_, code) => format!(" !{code}"),
-        });
+        marks.push(' ');
+        marks.push_str(&mark(row.icmp_type, row.code));
     }
     if counts.syn_ack > 0 {
         marks.push_str(" open");
@@ -497,6 +543,22 @@ fn search(document: &Document) -> Option<String> {
         }
         (None, _) => format!("Search for references among the hints, {asked}: {result}."),
     })
+}
+
+/// traceroute's mark for an ICMP (3) or ICMPv6 (1) destination unreachable. It has none for a port, which it takes for the
+/// host's own answer.
+fn mark(icmp_type: u8, code: u8) -> String {
+    match (icmp_type, code) {
+        (3, 0 | 6 | 8 | 11) | (1, 0) => "!N".to_owned(),
+        (3, 1 | 7 | 12) | (1, 2 | 3) => "!H".to_owned(),
+        (3, 2) => "!P".to_owned(),
+        (3, 3) | (1, 4) => "port!".to_owned(),
+        (3, 5) => "!S".to_owned(),
+        (3, 9 | 10 | 13) | (1, 1) => "!X".to_owned(),
+        (3, 14) => "!V".to_owned(),
+        (3, 15) => "!C".to_owned(),
+        (_, code) => format!("!<{code}>"),
+    }
 }
 
 /// What the table cannot show: answers without a hop, and places where no AS can be told.
@@ -665,14 +727,16 @@ fn big(value: f64) -> String {
 }
 
 fn trouble(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()> {
-    let Some(error) = &document.error else { return Ok(()) };
+    match &document.error {
+        Some(error) => incomplete(out, &safe(&error.message), look),
+        None => Ok(()),
+    }
+}
+
+fn incomplete(out: &mut dyn Write, why: &str, look: Look) -> io::Result<()> {
     writeln!(out)?;
     let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    writeln!(
-        out,
-        "{}",
-        look.paint(style, &look.wrap(&format!("incomplete: {}", safe(&error.message)), "", "  "))
-    )
+    writeln!(out, "{}", look.paint(style, &look.wrap(&format!("incomplete: {why}"), "", "  ")))
 }
 
 /// Writes a simulated story's opening.

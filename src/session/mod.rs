@@ -8,10 +8,12 @@
 
 pub mod search;
 
-use crate::path::{Atlas, Neighbours, Origins, Path, path, paths};
+use std::time::Duration;
+
+use crate::path::{Atlas, Neighbours, Origins, Path, path_as_traced, paths};
 use crate::probe::scout::Scout;
 use crate::probe::{Engine, Guide, Plan, PlanError, Wire, WireFault, carry_on, drive};
-use crate::trace::{Advice, DestinationId, End, Moment, Role, Run, WallTime};
+use crate::trace::{Advice, DestinationId, End, Moment, Probe, Role, Run, WallTime};
 use crate::verdict::{Judgment, Question, Reason, Verdict, judge};
 
 pub use search::{Search, Searched};
@@ -91,7 +93,7 @@ pub fn diagnose_searching(
     observer: &mut Observer<'_>,
 ) -> Result<Diagnosis, PlanError> {
     let mut engine = Engine::new(plan.clone(), started_at)?;
-    let scout = Scout { reach: 3, queries: 1 };
+    let scout = Scout { reach: 3, queries: 1, stops_at_refusal: false };
     let mut guide = Diagnosing {
         scout,
         looked: false,
@@ -132,7 +134,7 @@ pub fn diagnose_searching(
     Ok(Diagnosis { run, target, references, verdict, search: searched, fault })
 }
 
-/// Follows one path, with `queries` probes a hop.
+/// Follows one path, with `queries` probes a hop, to where its host answers or a router refuses.
 ///
 /// # Errors
 /// [`PlanError`] if the plan cannot be carried out.
@@ -145,17 +147,33 @@ pub fn trace(
     observer: &mut Observer<'_>,
 ) -> Result<Traced, PlanError> {
     let engine = Engine::new(plan, started_at)?;
-    let scout = Scout { reach: 1, queries };
+    let scout = Scout { reach: 1, queries, stops_at_refusal: true };
     let mut guide = |run: &Run, now: Moment| {
         observer(&Glimpse { run, now, verdict: None, searching: false });
         let progress = scout.progress(run, now);
         // A path without a comparison decides nothing early: every hop is waited for.
         let settled = run.probes.iter().all(|probe| !probe.was_sent() || probe.is_settled());
-        Advice { decided: progress.needs.is_empty() && settled, needs: progress.needs, ask_again_at: None }
+        let unresolved = unresolved_until(run).filter(|until| *until > now);
+        let again_at = progress.again_at.into_iter().chain(unresolved).min();
+        let decided = progress.needs.is_empty() && again_at.is_none() && settled;
+        Advice { decided, needs: progress.needs, ask_again_at: again_at }
     };
     let (run, fault) = drive(engine, wire, &mut guide);
-    let path = path(&run, Run::TARGET, &mut Atlas::new(origins));
+    let path = path_as_traced(&run, &mut Atlas::new(origins));
     Ok(Traced { run, path, fault })
+}
+
+/// How long a last router asks for a neighbour's address before it says that the host is unreachable: three times, a
+/// second apart (RFC 4861 §10, and Linux for ARP), and some way back.
+const UNRESOLVED: Duration = Duration::from_millis(3500);
+
+/// Until when the word may still come that nobody has the target's address, if nothing has ended the path yet.
+fn unresolved_until(run: &Run) -> Option<Moment> {
+    let address = run.destination(Run::TARGET).address;
+    let answers = |probe: &Probe| probe.replies.iter().any(|reply| reply.answers_for(address));
+    let ended = run.probes_to(Run::TARGET).any(answers) || run.refused_at(Run::TARGET).is_some();
+    let first = run.probes_to(Run::TARGET).filter_map(|probe| probe.sent_at).min()?;
+    (!ended).then_some(first + UNRESOLVED)
 }
 
 /// The conclusion that a record allows, live or saved.

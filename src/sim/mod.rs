@@ -22,11 +22,28 @@ pub mod random;
 mod rewrite;
 mod topology;
 
+use std::borrow::Cow;
+
 pub use network::{Network, NetworkError};
 pub use topology::{
     Action, AddressSpace, Balance, Chain, Expected, Host, Link, Place, Probed, ProtocolWord, RejectCode,
     ReplyFrom, Route, Router, Rule, Topology, TopologyError, Vantage,
 };
+
+/// The part of the Internet that the shipped scenarios share.
+const WORLD: &str = include_str!("world.toml");
+
+/// A scenario's text with the shipped world behind it, if it has none of its own: neither a vantage nor a network. The
+/// lines of the text keep their numbers.
+#[must_use]
+pub fn with_world(text: &str) -> Cow<'_, str> {
+    let complete = match text.parse::<toml::Table>() {
+        Ok(table) => table.contains_key("vantage") || table.contains_key("network"),
+        // What is wrong with it is told better by whoever reads it.
+        Err(_) => true,
+    };
+    if complete { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n{WORLD}")) }
+}
 
 /// The scenarios that are built in, by name: what `lasthop demo --list` shows, in this order.
 #[must_use]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Probe, ProbeId, WallTime};
+use super::{Moment, Probe, ProbeId, ReplyKind, Stage, WallTime};
 
 /// The protocol a probe is sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -232,5 +232,20 @@ impl Run {
     /// The probes sent to one destination, in order of sending.
     pub fn probes_to(&self, id: DestinationId) -> impl Iterator<Item = &Probe> {
         self.probes.iter().filter(move |probe| probe.destination == id && probe.was_sent())
+    }
+    /// The lowest TTL at which a probe to this destination was refused: a device on the way, not the host itself, sent
+    /// destination unreachable. traceroute ends a path there.
+    #[must_use]
+    pub fn refused_at(&self, id: DestinationId) -> Option<u8> {
+        let host = self.destination(id).address;
+        self.probes_to(id)
+            .filter(|probe| probe.stage != Stage::Reach)
+            .filter(|probe| {
+                probe.replies.iter().any(|reply| {
+                    matches!(reply.kind, ReplyKind::Unreachable { .. }) && !reply.answers_for(host)
+                })
+            })
+            .map(|probe| probe.ttl)
+            .min()
     }
 }

@@ -364,7 +364,8 @@ impl Wanted<'_> {
             return;
         }
         let flows = own.at(last).flows_answered;
-        let far: Vec<FlowId> = (0..self.flows()).map(FlowId).filter(|flow| flows & bit(*flow) != 0).take(2).collect();
+        let far: Vec<FlowId> =
+            (0..self.flows()).map(FlowId).filter(|flow| flows & bit(*flow) != 0).take(2).collect();
         for flow in far {
             let reach = self.run().probes_to(Run::TARGET).filter(|probe| probe.stage == Stage::Reach);
             let asked = reach.filter(|probe| probe.flow == flow).count();

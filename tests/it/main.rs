@@ -5,6 +5,7 @@ mod net;
 mod packet;
 mod rules;
 mod search;
+mod session;
 mod sim;
 mod tidy;
 mod words;

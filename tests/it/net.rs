@@ -941,8 +941,18 @@ fn no_way_there_is_told_before_the_first_probe() {
     world.ip("prober", "link set tun9 up");
     let bound = Request { interface: Some("tun9".into()), ..to(&[TARGET_V4]) };
     assert_eq!(world.open(&bound).unwrap().interface().as_deref(), Some("tun9"));
-    let error = world.refusal(&to(&["10.0.1.255"]));
-    assert_eq!(error.to_string(), "10.0.1.255 is the broadcast address of a network on 'up0', not a host");
+    for (nobody, what) in [
+        ("10.0.1.255", "the broadcast address of a network"),
+        ("10.0.1.0", "the address of the network 10.0.1.0/24"),
+    ] {
+        let error = world.refusal(&to(&[nobody]));
+        let sentence = format!("{nobody} is {what} on 'up0', not a host that can be probed");
+        assert_eq!(error.to_string(), sentence);
+        assert!(error.is_no_host());
+    }
+    // In a network of two addresses both are hosts (RFC 3021).
+    world.ip("prober", "addr add 10.0.81.1/31 dev up0");
+    assert!(world.open(&to(&["10.0.81.0"])).is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a stranger types wrong, and what the program says: one sentence, a way out, the documented status, and with
 //! `--json` still one document.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -146,18 +146,190 @@ fn the_demo_is_the_story_and_its_document_keeps_the_contract() {
     assert_eq!(output.stdout, again.stdout, "same input and seed, same bytes");
 }
 
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
+}
+
 #[test]
-fn lookups_answer_line_by_line_and_bad_lines_lose_nothing() {
-    let output = lasthop(&["db", "lookup", "--json", "8.8.8.8", "nonsense", "10.0.0.1"]);
+fn lookups_answer_line_by_line_and_bad_addresses_lose_nothing() {
+    let output = lasthop(&["db", "lookup", "--json", "8.8.8.8", "nonsense", "", "10.0.0.1"]);
     assert_eq!(output.status.code(), Some(2));
-    let lines: Vec<Value> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 2);
+    let lines = lines(&output);
+    assert_eq!(lines.len(), 4);
     assert_eq!((&lines[0]["asn"], &lines[0]["kind"]), (&Value::from(15_169), &Value::from("as")));
-    assert_eq!((&lines[1]["asn"], &lines[1]["kind"]), (&Value::Null, &Value::from("private")));
+    for (line, address) in [(&lines[1], "nonsense"), (&lines[2], "")] {
+        assert_eq!(line["address"], address);
+        assert_eq!(line["error"]["kind"], "usage");
+        assert!(line["error"]["message"].is_string() && line["error"]["hint"].is_string(), "{line}");
+    }
+    assert_eq!((&lines[3]["asn"], &lines[3]["kind"]), (&Value::Null, &Value::from("private")));
+    let output = lasthop(&["db", "lookup", ""]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("hint: "));
+}
+
+fn lookup_lines(input: &[u8]) -> Output {
+    let mut child = Command::new(PROGRAM)
+        .args(["db", "lookup", "--json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn bad_lines_of_input_are_told_in_their_place() {
+    let output = lookup_lines(b"8.8.8.8\r\n\n# comment\nabc\n\xff\xfe\x00\n2001:db8::1");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("line 4: 'abc'") && said.contains("line 5: "), "{said}");
+    let lines = lines(&output);
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[0]["address"], "8.8.8.8");
+    assert_eq!((&lines[1]["address"], &lines[1]["error"]["kind"]), (&"abc".into(), &"input".into()));
+    assert_eq!(lines[2]["error"]["kind"], "input");
+    assert_eq!((&lines[3]["address"], &lines[3]["kind"]), (&"2001:db8::1".into(), &"reserved".into()));
+    assert_eq!(lookup_lines(b"8.8.8.8\n").status.code(), Some(0));
+    assert_eq!(lookup_lines(b"").status.code(), Some(0));
+}
+
+#[test]
+fn a_lookup_without_a_table_is_still_one_object_a_line() {
+    let output = lasthop(&["db", "lookup", "--json", "8.8.8.8", "--db", "/nonexistent.mmdb"]);
+    assert_eq!(output.status.code(), Some(4));
+    let lines = lines(&output);
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0]["error"]["hint"].is_string());
+}
+
+/// Standard output is JSON with `--json`, else text. A file is what `--format` says, else its name, else as stdout.
+#[test]
+fn each_output_has_its_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let is_json = |bytes: &[u8]| {
+        let one =
+            serde_json::from_slice::<Value>(bytes).is_ok_and(|found| found["schema"] == "lasthop.run/1");
+        assert!(one || String::from_utf8_lossy(bytes).contains("LOST INSIDE AS8359"), "neither");
+        one
+    };
+    // Words, file name, whether stdout is JSON, whether the file is.
+    let cases: [(&[&str], &str, bool, bool); 9] = [
+        (&[], "run.json", false, true),
+        (&[], "run.txt", false, false),
+        (&[], "run", false, false),
+        (&["--json"], "run.json", true, true),
+        (&["--json"], "run.txt", true, false),
+        (&["--json"], "run", true, true),
+        (&["--format", "json"], "run.txt", false, true),
+        (&["--format", "text"], "run.report", false, false),
+        (&["--json", "--format", "text"], "run.json", true, false),
+    ];
+    for (words, name, stdout, file) in cases {
+        let path = folder.path().join(name);
+        let mut all = vec!["demo", "-o", path.to_str().unwrap()];
+        all.extend(words);
+        let output = lasthop(&all);
+        assert_eq!(output.status.code(), Some(0), "{all:?}");
+        assert_eq!(is_json(&output.stdout), stdout, "{all:?}: standard output");
+        assert_eq!(is_json(&std::fs::read(&path).unwrap()), file, "{all:?}: the file");
+    }
+    assert!(is_json(&lasthop(&["demo", "--format", "json"]).stdout));
+    assert!(is_json(&lasthop(&["demo", "--json", "-o", "-"]).stdout));
+    refused(&["demo", "-o", "run.doc"], 2, ".doc");
+    let output = lasthop(&["demo", "--json", "--format", "text"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["error"]["hint"].is_string());
+}
+
+#[test]
+fn a_file_that_fills_up_does_not_cost_the_report() {
+    if !std::path::Path::new("/dev/full").exists() {
+        return;
+    }
+    let output = lasthop(&["demo", "--json", "-o", "/dev/full"]);
+    assert_eq!(output.status.code(), Some(3));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["verdict"]["kind"], "lost_inside_as");
+    assert_eq!(document["error"]["kind"], "output");
+}
+
+#[test]
+fn a_missing_argument_is_named() {
+    let output = lasthop(&["trace", "--json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.ends_with("not provided: <TARGET>"), "{message}");
+    let output = lasthop(&["trace", "--json", "192.0.2.1", "--color", "mauve"]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(document["error"]["hint"].as_str().unwrap().contains("always"), "{document:#}");
+}
+
+#[test]
+fn a_source_of_the_other_version_of_ip_is_named_as_the_trouble() {
+    for (source, target, family) in [("::1", "127.0.0.1", "IPv4"), ("127.0.0.1", "::1", "IPv6")] {
+        let output = lasthop(&["trace", "-s", source, target]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(&format!("the source address {source} is one")), "{said}");
+        assert!(said.contains(&format!("give an {family} address with -s, or leave out -s")), "{said}");
+    }
+}
+
+#[test]
+fn a_scenario_file_without_a_world_plays_in_the_shipped_one() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sim/scenarios");
+    for name in ["proton", "reject"] {
+        let output = lasthop(&["demo", &format!("{folder}/{name}.toml"), "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let ours: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let shipped: Value = serde_json::from_slice(&lasthop(&["demo", name, "--json"]).stdout).unwrap();
+        assert_eq!(ours["verdict"], shipped["verdict"]);
+    }
+    // A file with a part of a world is meant to have its own; what it lacks is named.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = std::fs::read_to_string(format!("{folder}/proton.toml")).unwrap();
+    std::fs::write(&file, format!("{text}\n[[network]]\nname = \"mine\"\n")).unwrap();
+    refused(&["demo", file.path().to_str().unwrap()], 4, "vantage");
+    std::fs::write(&file, "").unwrap();
+    refused(&["demo", file.path().to_str().unwrap()], 4, "missing field");
+}
+
+#[test]
+fn dangers_are_told_before_the_first_probe() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    let output = lasthop(&["trace", "-v", "127.0.0.1"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // Without the right to open raw sockets nothing is probed, and nothing to be told.
+    for word in ["may endanger whoever does it", "An intrusion detector may take probes with low TTLs"] {
+        assert!(readme.contains(word), "{word}");
+        assert!(output.status.code() == Some(3) || said.contains(&word[3..]), "{word}: {said}");
+    }
+}
+
+#[test]
+fn input_that_cannot_be_read_is_told_in_the_stream() {
+    let folder = std::fs::File::open(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let output = Command::new(PROGRAM)
+        .args(["db", "lookup", "--json", "8.8.8.8", "-"])
+        .stdin(folder)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let lines = lines(&output);
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[1]["address"], &lines[1]["error"]["kind"]), (&Value::Null, &"input".into()));
+}
+
+/// A connected network's own two addresses are no hosts; loopback has one such address everywhere.
+#[test]
+fn addresses_of_networks_are_no_hosts() {
+    refused(&["trace", "127.255.255.255"], 2, "broadcast address of a network on 'lo'");
+    refused(&["diagnose", "127.0.0.1", "-r", "127.255.255.255"], 2, "not a host that can be probed");
 }
 
 #[test]

@@ -398,16 +398,18 @@ fn hops_of_traceroute(text: &str) -> Vec<Option<String>> {
         .collect()
 }
 
-#[test]
-fn traceroute_sees_the_same_hops() {
-    let test = "traceroute_sees_the_same_hops";
-    let Some(world) = World::build(test) else { return };
-    if Command::new("traceroute").arg("--version").output().is_err() {
-        skip::<()>(test, "needs Debian's traceroute");
-        return;
-    }
+/// The hops of `traceroute` and of `lasthop trace`, with three protocols in both families.
+fn same_hops(world: &World, what: &str) -> Vec<usize> {
+    let mut lengths = Vec::new();
     for names in [FOUR, SIX] {
         for (flag, port) in [("-T", Some("25")), ("-I", None), ("-U", Some("53"))] {
+            // Linux tells of missing IPv4 routes five times and then once a second, whoever asks and however.
+            let limited = what == "unreachable" && !names.v6;
+            if limited && flag != "-T" {
+                continue;
+            }
+            let rest = || std::thread::sleep(std::time::Duration::from_secs(if limited { 6 } else { 0 }));
+            rest();
             let mut theirs = vec!["netns", "exec"];
             let space = world.space("you");
             theirs.extend([space.as_str(), "traceroute", "-n", "-w", "1", flag]);
@@ -415,6 +417,7 @@ fn traceroute_sees_the_same_hops() {
             theirs.push(names.target);
             let theirs = run("ip", &theirs);
             let theirs = hops_of_traceroute(&String::from_utf8_lossy(&theirs.stdout));
+            rest();
             let mut words = vec!["trace", names.target, flag, "--json"];
             words.extend(port.into_iter().flat_map(|port| ["-p", port]));
             let ours = world.lasthop(&words);
@@ -425,9 +428,139 @@ fn traceroute_sees_the_same_hops() {
                 .iter()
                 .map(|hop| hop["responders"][0]["address"].as_str().map(str::to_owned))
                 .collect();
-            assert_eq!(ours, theirs, "{flag} v6={}", names.v6);
-            assert_eq!(ours.len(), 12);
+            assert_eq!(ours, theirs, "{what} {flag} v6={}", names.v6);
+            lengths.push(ours.len());
+            let probes = document["measurement"]["probes"].as_u64().unwrap();
+            // Three a hop and one with a full TTL; what was on its way when the end came back is little here.
+            assert!(probes <= 3 * ours.len() as u64 + 4, "{what} {flag}: {probes} probes");
         }
+    }
+    lengths
+}
+
+fn has_traceroute(test: &str) -> bool {
+    let there = Command::new("traceroute").arg("--version").output().is_ok();
+    if !there {
+        skip::<()>(test, "needs Debian's traceroute");
+    }
+    there
+}
+
+#[test]
+fn traceroute_sees_the_same_hops() {
+    let test = "traceroute_sees_the_same_hops";
+    let Some(world) = World::build(test) else { return };
+    if has_traceroute(test) {
+        assert_eq!(same_hops(&world, "clear"), [12; 6]);
+    }
+}
+
+#[test]
+fn a_trace_ends_where_traceroute_ends() {
+    let test = "a_trace_ends_where_traceroute_ends";
+    let cases: [(&str, &str, &str); 3] = [
+        ("prohibited", "DST reject with ICMP type admin-prohibited", " !X"),
+        ("rejected", "DST reject", " port!"),
+        ("unreachable", "", " !"),
+    ];
+    for (what, rule, mark) in cases {
+        let Some(world) = World::build(test) else { return };
+        if !has_traceroute(test) {
+            return;
+        }
+        for names in [FOUR, SIX] {
+            match rule {
+                "" => route(&world, names, "c2", "unreachable"),
+                rule => world.nft("c2", names, if names.v6 { FORWARD } else { "forward priority 00" }, rule),
+            }
+        }
+        let lengths = same_hops(&world, what);
+        assert!(lengths.iter().all(|length| *length == lengths[0] && *length < 8), "{what}: {lengths:?}");
+        // IPv6, where missing routes are told without a limit.
+        let output = world.lasthop(&["trace", SIX.target, "25"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text.matches(mark).count(), 1, "{what}: {text}");
+        assert!(text.contains(&format!("refused at hop {}: ", lengths[0])), "{what}: {text}");
+        // Beside a reference the target's column ends there as well.
+        let output = world.lasthop(&["diagnose", SIX.target, "25", "-r", SIX.neighbour]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text.lines().filter(|line| line.contains(mark)).count(), 1, "{what}: {text}");
+    }
+}
+
+/// A last router that looks for the host's address says after three seconds that there is none.
+#[test]
+fn a_trace_to_a_host_that_is_down_ends_behind_its_router() {
+    let Some(world) = World::build("a_trace_to_a_host_that_is_down_ends_behind_its_router") else { return };
+    world.batch("target", "link set out down", false);
+    for names in [FOUR, SIX] {
+        let output = world.lasthop(&["trace", names.target, "25"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("refused at hop 12: "), "{text}");
+        assert!(text.contains("host unreachable (!H)"), "{text}");
+    }
+}
+
+#[test]
+fn a_trace_that_is_stopped_says_so() {
+    let Some(world) = World::build("a_trace_that_is_stopped_says_so") else { return };
+    world.nft("c2", FOUR, FORWARD, "DST drop");
+    let child = Command::new("ip")
+        .args(["netns", "exec", &world.space("you"), PROGRAM, "trace", FOUR.target, "25"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A silent path takes seconds; the signals are listened for within a tenth of one.
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    run("kill", &["-INT", &child.id().to_string()]);
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("incomplete: stopped before"), "{text}");
+}
+
+#[test]
+fn a_target_that_this_host_does_not_let_out_ends_the_run() {
+    let Some(world) = World::build("a_target_that_this_host_does_not_let_out_ends_the_run") else { return };
+    for names in [FOUR, SIX] {
+        world.nft(
+            "you",
+            names,
+            if names.v6 { "output priority 0" } else { "output priority 00" },
+            "DST drop",
+        );
+        for seed in ["1", "2", "3", "4"] {
+            let words = ["diagnose", names.target, "25", "-r", names.neighbour, "--json", "--seed", seed];
+            let output = world.lasthop(&words);
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(output.status.code(), Some(3), "{document:#}");
+            assert_eq!(document["verdict"]["reason"], "self_check", "{document:#}");
+            assert_eq!(document["error"]["kind"], "send");
+            let probes = document["measurement"]["probes"].as_u64().unwrap();
+            assert!(probes < 40, "{probes} probes");
+        }
+        // The other way round: what is left is the target alone.
+        let words = ["diagnose", names.neighbour, "25", "-r", names.target, "--json"];
+        let output = world.lasthop(&words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains(names.target) && said.contains("is left out"), "{said}");
+    }
+}
+
+#[test]
+fn addresses_of_connected_networks_are_no_hosts() {
+    let Some(world) = World::build("addresses_of_connected_networks_are_no_hosts") else { return };
+    let own = address(0, 1, 1).0;
+    let (stem, last) = own.rsplit_once('.').unwrap();
+    let base: u8 = last.parse::<u8>().unwrap() - 1;
+    for (end, word) in [(base, "address of the network"), (base + 3, "broadcast address")] {
+        let output = world.lasthop(&["diagnose", &format!("{stem}.{end}"), "--json"]);
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{document:#}");
+        assert_eq!(document["error"]["kind"], "usage");
+        assert!(document["error"]["message"].as_str().unwrap().contains(word), "{document:#}");
     }
 }
 
