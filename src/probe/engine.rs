@@ -182,6 +182,7 @@ impl Engine {
         self.identity.admit(&destinations);
         self.plan.destinations.extend_from_slice(&destinations);
         self.run.destinations.extend(destinations);
+        self.faults_to.resize(self.run.destinations.len(), 0);
         self.plan.budget.time += pause;
         self.run.end = None;
         self.decided = false;
