@@ -38,22 +38,39 @@ struct Row {
     weather: Weather,
     /// The table knows which ASes are neighbours.
     adjacency: bool,
+    /// Whether it is of the common run of troubles, which the shares of errors are stated for.
+    common: bool,
 }
 
+/// Worlds in which the target takes another way than its references, by a route of its own. One vantage and one neighbour
+/// cannot tell this from a loss where the ways part, if no router of the other way answers; how often that goes wrong is
+/// told beside the rest, not mixed into it.
+const APART: [Fault; 3] = [Fault::ApartInTransit, Fault::Shifted, Fault::ShiftedWell];
+
 fn rows() -> Vec<Row> {
-    let mut rows: Vec<Row> = Fault::ALL
-        .into_iter()
-        .map(|fault| Row { name: fault.word(), fault, weather: Weather::Usual, adjacency: false })
-        .collect();
-    rows.push(Row { name: "drop+adjacency", fault: Fault::Drop, weather: Weather::Usual, adjacency: true });
-    rows.push(Row {
-        name: "dead+adjacency",
-        fault: Fault::Firewall,
-        weather: Weather::Usual,
-        adjacency: true,
-    });
-    rows.push(Row { name: "clear-case", fault: Fault::Drop, weather: Weather::Clear, adjacency: false });
-    rows.push(Row { name: "limited-case", fault: Fault::Drop, weather: Weather::Limited, adjacency: false });
+    let usual = |name, fault, adjacency| {
+        let common = !APART.contains(&fault);
+        Row { name, fault, weather: Weather::Usual, adjacency, common }
+    };
+    let mut rows: Vec<Row> = Fault::ALL.into_iter().map(|fault| usual(fault.word(), fault, false)).collect();
+    // The same with data on neighbours (`--as-rel`), where a network is named.
+    for (name, fault) in [
+        ("drop+", Fault::Drop),
+        ("branch+", Fault::Branch),
+        ("reject+", Fault::Reject),
+        ("no-route+", Fault::NoRoute),
+        ("loop+", Fault::Loop),
+        ("reset+", Fault::Reset),
+        ("answer+", Fault::Answer),
+        ("host-down+", Fault::HostDown),
+        ("firewall+", Fault::Firewall),
+        ("return-filter+", Fault::ReturnFilter),
+    ] {
+        rows.push(usual(name, fault, true));
+    }
+    for (name, weather) in [("clear-case", Weather::Clear), ("limited-case", Weather::Limited)] {
+        rows.push(Row { name, fault: Fault::Drop, weather, adjacency: false, common: true });
+    }
     rows
 }
 
@@ -69,6 +86,7 @@ struct Outcome {
     fault: Fault,
     destination: Asn,
     seed: u64,
+    row: Row,
 }
 
 impl Outcome {
@@ -95,7 +113,16 @@ impl Outcome {
         match verdict.kind {
             Kind::Inconclusive | Kind::Intercepted | Kind::Injected | Kind::Partial => None,
             Kind::Reachable => {
-                Some(matches!(self.fault, Fault::Nothing | Fault::RouteChange | Fault::Leaky | Fault::Begins))
+                // A filter of answers that come back by another way filters nothing.
+                Some(matches!(
+                    self.fault,
+                    Fault::Nothing
+                        | Fault::RouteChange
+                        | Fault::ShiftedWell
+                        | Fault::Leaky
+                        | Fault::Begins
+                        | Fault::ReturnFilter
+                ))
             }
             // A filter of the destination's own network in front of the host is one of the things it says.
             Kind::HostOrReturnPath => Some(match self.fault {
@@ -189,6 +216,7 @@ fn run(row: Row, seed: u64) -> Outcome {
         destination: world.destination,
         verdict: found.verdict,
         seed,
+        row,
     }
 }
 
@@ -309,6 +337,7 @@ fn main() {
     }
     details(&chosen, &sums);
     calibration(&sums);
+    misplaced(&sums);
     others(&sums);
     let missed = floors(&sums, &rates);
     if missed > 0 && words.quick {
@@ -386,6 +415,7 @@ fn calibration(sums: &BTreeMap<&str, Vec<Outcome>>) {
         let claims: Vec<bool> = sums
             .values()
             .flatten()
+            .filter(|outcome| outcome.row.common)
             .filter(|outcome| (from..to).contains(&outcome.verdict.location_confidence))
             .filter_map(Outcome::place_is_right)
             .collect();
@@ -400,6 +430,22 @@ fn calibration(sums: &BTreeMap<&str, Vec<Outcome>>) {
             claims.len(),
             "#".repeat((share / 2.0) as usize)
         );
+    }
+}
+
+/// Where claims of 99 % were wrong.
+fn misplaced(sums: &BTreeMap<&str, Vec<Outcome>>) {
+    println!("\nplaces claimed at 99 % and wrong, by row and conclusion:");
+    for (name, outcomes) in sums {
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        let claims = outcomes.iter().filter(|outcome| outcome.verdict.location_confidence >= CONFIDENCE);
+        for outcome in claims.filter(|outcome| outcome.place_is_right() == Some(false)) {
+            *kinds.entry(outcome.verdict.kind.word()).or_default() += 1;
+        }
+        let line: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        if !line.is_empty() {
+            println!("  {name:<15} {} of {}", line.join(", "), outcomes.len());
+        }
     }
 }
 
@@ -428,7 +474,7 @@ fn others(sums: &BTreeMap<&str, Vec<Outcome>>) {
 
 /// The floors and aims; the number of floors missed.
 fn floors(sums: &BTreeMap<&str, Vec<Outcome>>, rates: &[f64]) -> usize {
-    println!("\n{:<58} {:>9} {:>9} {:>9}", "figure", "measured", "floor", "aim");
+    println!("\n{:<62} {:>9} {:>9} {:>9}", "figure", "measured", "floor", "aim");
     let mut missed = 0;
     let mut line = |what: &str, value: f64, floor: f64, aim: f64, least: bool| {
         let holds = |limit: f64| if least { value >= limit } else { value <= limit };
@@ -440,17 +486,21 @@ fn floors(sums: &BTreeMap<&str, Vec<Outcome>>, rates: &[f64]) -> usize {
         } else {
             "floor"
         };
-        println!("{what:<58} {value:>9.3} {floor:>9.3} {aim:>9.3}  {mark}");
+        println!("{what:<62} {value:>9.3} {floor:>9.3} {aim:>9.3}  {mark}");
     };
     let all = || sums.values().flatten();
-    let firm: Vec<&Outcome> = all().filter(|outcome| outcome.names()).collect();
-    if !firm.is_empty() {
-        let wrong = firm.iter().filter(|outcome| outcome.wrong()).count();
-        line("firm verdicts without the culprit, %", percent(wrong, firm.len()), 0.5, 0.1, false);
-        let single: Vec<&&Outcome> =
-            firm.iter().filter(|outcome| outcome.verdict.kind == Kind::LostInsideAs).collect();
-        let wrong = single.iter().filter(|outcome| outcome.wrong()).count();
-        line("verdicts inside one AS that are wrong, %", percent(wrong, single.len()), 0.1, 0.02, false);
+    for (group, adjacency) in [("neighbours unknown", false), ("neighbours known", true)] {
+        let firm: Vec<&Outcome> = all()
+            .filter(|outcome| outcome.row.common && outcome.row.adjacency == adjacency && outcome.names())
+            .collect();
+        let wrong = |of: &[&Outcome]| percent(of.iter().filter(|outcome| outcome.wrong()).count(), of.len());
+        if firm.is_empty() {
+            continue;
+        }
+        line(&format!("firm verdicts without the culprit, {group}, %"), wrong(&firm), 0.5, 0.1, false);
+        let single: Vec<&Outcome> =
+            firm.into_iter().filter(|outcome| outcome.verdict.kind == Kind::LostInsideAs).collect();
+        line(&format!("  of them inside one AS, {group}, %"), wrong(&single), 0.1, 0.02, false);
     }
     let blamed = all().filter(|outcome| {
         let innocent = matches!(outcome.fault, Fault::HostDown | Fault::Firewall | Fault::ReturnFilter);
@@ -471,16 +521,20 @@ fn floors(sums: &BTreeMap<&str, Vec<Outcome>>, rates: &[f64]) -> usize {
     if let Some(share) = right("drop") {
         line("drops on the way with a firm, right set, %", share, 55.0, 75.0, true);
     }
-    if let Some(share) = right("drop+adjacency") {
+    if let Some(share) = right("drop+") {
         line("  the same, neighbours known, %", share, 55.0, 75.0, true);
     }
-    let claims: Vec<bool> = all()
-        .filter(|outcome| outcome.verdict.location_confidence >= CONFIDENCE)
-        .filter_map(Outcome::place_is_right)
-        .collect();
-    if !claims.is_empty() {
-        let share = percent(claims.iter().filter(|right| **right).count(), claims.len());
-        line("places claimed at 99 % that are right, %", share, 99.0, 99.5, true);
+    for (what, reachable) in [("losses", false), ("answers of the host", true)] {
+        let claims: Vec<bool> = all()
+            .filter(|outcome| outcome.row.common)
+            .filter(|outcome| (outcome.verdict.kind == Kind::Reachable) == reachable)
+            .filter(|outcome| outcome.verdict.location_confidence >= CONFIDENCE)
+            .filter_map(Outcome::place_is_right)
+            .collect();
+        if !claims.is_empty() {
+            let share = percent(claims.iter().filter(|right| **right).count(), claims.len());
+            line(&format!("{what} claimed at 99 % that are right, %"), share, 99.0, 99.5, true);
+        }
     }
     for (name, limits) in
         [("clear-case", [(120.0, 80.0), (5.0, 2.0)]), ("limited-case", [(f64::MAX, f64::MAX), (60.0, 30.0)])]

@@ -390,13 +390,36 @@ fn reachable(facts: &Facts<'_>) -> Option<Draft> {
         Ground::Plain
     };
     let far = facts.controls.iter().filter_map(|control| control.distance).min();
-    let near = facts.answered_at().zip(far).is_some_and(|(here, far)| here + SUSPICIOUSLY_NEAR <= far);
+    let nearer = facts.answered_at().zip(far).map_or(0, |(here, far)| far.saturating_sub(here));
     Some(Draft {
         mechanism: Mechanism::None,
-        // A host that answers well before its neighbour does may be somebody else who speaks in its name.
-        location_confidence: if near { 0.9 } else { facts.question.confidence.min(0.999) },
+        // A host that answers well before its neighbour does, or whose packets start from another TTL on another port, may
+        // be somebody else who speaks in its name.
+        location_confidence: match nearer {
+            _ if two_hosts(facts) => 0.9,
+            0 => facts.question.confidence.min(0.999),
+            1 => 0.95,
+            _ => 0.9,
+        },
         ground,
         ..Draft::new(Kind::Reachable)
+    })
+}
+
+/// The answers to the target's probes and those to its other ports and protocols start from different TTLs: two stacks
+/// speak in one name. A translator or a load balancer does that as well (Weaver et al. 2009), so that it is no verdict.
+fn two_hosts(facts: &Facts<'_>) -> bool {
+    let starts = |answers: &[super::observe::Answer]| -> BTreeSet<u8> {
+        answers
+            .iter()
+            .filter_map(|answer| answer.reply_ttl)
+            .map(|ttl| ttl.saturating_add(hops_back(ttl) - 1))
+            .collect()
+    };
+    let own = starts(&facts.answers);
+    facts.variants().any(|(_, _, answers)| {
+        let theirs = starts(&answers);
+        !own.is_empty() && !theirs.is_empty() && own.is_disjoint(&theirs)
     })
 }
 
