@@ -33,6 +33,12 @@ impl Neighbours {
         Self(known)
     }
 
+    /// Whether nothing is known of any two of them.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether any of these is a neighbour of any of those; `None` if nothing is known of any pair.
     #[must_use]
     pub fn any(&self, these: &BTreeSet<Asn>, those: &BTreeSet<Asn>) -> Option<bool> {

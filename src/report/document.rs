@@ -291,6 +291,9 @@ fn verdict_of(verdict: &verdict::Verdict) -> schema::Verdict {
         scope: verdict.scope.word().to_owned(),
         location_confidence: verdict.location_confidence,
         attribution_confidence: verdict.attribution_confidence,
+        location_limit: verdict.location_limit.clone(),
+        attribution_limit: verdict.attribution_limit.clone(),
+        raise: verdict.raise.clone(),
         evidence: Evidence {
             pairs: figures.pairs,
             target_answered: figures.target_answered,

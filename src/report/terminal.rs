@@ -633,6 +633,14 @@ pub fn conclusion(out: &mut dyn Write, document: &Document, verdict: &Verdict, l
             share => format!("; whose it is {}", percent(share)),
         };
         row("certainty", &format!("where it is {}{owner}", percent(verdict.location_confidence)))?;
+        let limits: Vec<&str> = [&verdict.location_limit, &verdict.attribution_limit]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        if !limits.is_empty() {
+            row("limits", &limits.join("; "))?;
+        }
     }
     if verdict.kind != "reachable" && verdict.mechanism != "unknown" {
         row("how", &how(verdict))?;
@@ -658,7 +666,7 @@ pub fn conclusion(out: &mut dyn Write, document: &Document, verdict: &Verdict, l
         row("next", step)?;
     }
     if verdict.kind != "reachable" {
-        let caveat = "This shows where packets stop. It does not show who ordered it: the operator, equipment imposed on it, \
+        let caveat = "This shows where packets stop, or where they leave the reference's way without a trace. It does not show who ordered it: the operator, equipment imposed on it, \
                       or the destination network itself.";
         writeln!(out)?;
         writeln!(out, "{}", look.wrap(&look.dim(caveat), "  ", "  "))?;

@@ -390,6 +390,15 @@ pub struct Verdict {
     pub location_confidence: f64,
     /// How sure its owners are.
     pub attribution_confidence: f64,
+    /// What keeps the place from being surer.
+    #[serde(default)]
+    pub location_limit: Option<String>,
+    /// What keeps the owners from being surer.
+    #[serde(default)]
+    pub attribution_limit: Option<String>,
+    /// What would raise the lower of the two.
+    #[serde(default)]
+    pub raise: Option<String>,
     /// The figures.
     pub evidence: Evidence,
     /// Why nothing is concluded.
@@ -599,6 +608,9 @@ pub fn json_schema(words: &WordLists) -> Value {
                     "mechanism": {"enum": words.mechanisms}, "scope": {"enum": words.scopes},
                     "location_confidence": share,
                     "attribution_confidence": {"type": "number", "minimum": 0, "maximum": 0.98},
+                    "location_limit": {"type": ["string", "null"]},
+                    "attribution_limit": {"type": ["string", "null"]},
+                    "raise": {"type": ["string", "null"]},
                     "evidence": object(
                         json!({
                             "pairs": count, "target_answered": count, "reference_answered": count,

@@ -250,6 +250,12 @@ pub struct Verdict {
     pub location_confidence: f64,
     /// How sure it is that these ASes own the place, from 0 to 0.98: no published mapping is right more often.
     pub attribution_confidence: f64,
+    /// What keeps the place from being surer; none where nothing is claimed of it.
+    pub location_limit: Option<String>,
+    /// What keeps the owners from being surer; none where nobody is named.
+    pub attribution_limit: Option<String>,
+    /// What would raise the lower of the two.
+    pub raise: Option<String>,
     /// The figures it rests on.
     pub figures: Figures,
     /// Why nothing is concluded; only with [`Kind::Inconclusive`].

@@ -13,6 +13,8 @@ pub fn verdict(facts: &Facts<'_>, draft: Draft) -> Verdict {
     let names = facts.names();
     let words = Words { facts, draft: &draft, names: &names };
     let (summary, next_step) = (words.summary(), words.next_step());
+    let (location_limit, attribution_limit) = (words.location_limit(), words.attribution_limit());
+    let raise = words.raise();
     Verdict {
         kind: draft.kind,
         as_names: draft.asns.iter().map(|asn| names.get(asn).cloned().unwrap_or_default()).collect(),
@@ -25,6 +27,9 @@ pub fn verdict(facts: &Facts<'_>, draft: Draft) -> Verdict {
         scope: draft.scope,
         location_confidence: draft.location_confidence,
         attribution_confidence: draft.attribution_confidence,
+        location_limit,
+        attribution_limit,
+        raise,
         figures: draft.figures,
         reason: draft.reason,
         summary,
@@ -39,6 +44,79 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
+    /// Hops between the two that bound the loss.
+    fn unseen_hops(&self) -> u8 {
+        let after = self.draft.after.map_or(0, |place| place.ttl);
+        self.draft.before.map_or(0, |before| before.ttl.saturating_sub(after + 1))
+    }
+
+    fn location_limit(&self) -> Option<String> {
+        if self.draft.location_confidence <= 0.0 {
+            return None;
+        }
+        let figures = self.draft.figures;
+        Some(match self.draft.kind {
+            Kind::Inconclusive => return None,
+            Kind::Reachable if self.draft.location_confidence < 0.99 => {
+                "something nearer than the reference, or of another kind than the host's other answers, speaks in its name"
+                    .to_owned()
+            }
+            Kind::Reachable => "whoever answers in the host's name from its distance is taken for it".to_owned(),
+            Kind::HostOrReturnPath => {
+                "what is behind the last router that answers cannot be seen from here".to_owned()
+            }
+            Kind::Intercepted | Kind::Injected => {
+                "a device shows only where its answers begin: at that hop or the one before".to_owned()
+            }
+            Kind::Rejected | Kind::RoutingFault if figures.pairs == 0 => {
+                "anybody may send an ICMP message; this one names a router that the path shows".to_owned()
+            }
+            _ => {
+                let pairs = format!("{} pairs, each a coin's toss if nothing were lost there", figures.pairs);
+                match self.unseen_hops() {
+                    0 => pairs,
+                    1 => format!("{pairs}; one hop between the two is not told apart"),
+                    hops => format!("{pairs}; {hops} hops between the two are not told apart"),
+                }
+            }
+        })
+    }
+
+    fn attribution_limit(&self) -> Option<String> {
+        if self.draft.asns.is_empty() || self.draft.attribution_confidence <= 0.0 {
+            return None;
+        }
+        Some(
+            match (&self.draft.ground, self.draft.asns.len()) {
+                (Ground::Unseen, _) => "a network that shows no router of its own may stand there",
+                (_, 1) => {
+                    "no published mapping of router addresses to networks is right more often than 98 %"
+                }
+                (_, 2) => "where networks meet, a router's address may be of either one's space",
+                _ => "several networks may own routers there",
+            }
+            .to_owned(),
+        )
+    }
+
+    fn raise(&self) -> Option<String> {
+        let place = "repeat it from another provider: what both runs say of the place holds for both";
+        let neighbours = "give data on which networks are neighbours (--as-rel FILE)";
+        let unknown = self.facts.question.neighbours.is_empty();
+        match self.draft.kind {
+            Kind::Inconclusive => self.next_step(),
+            Kind::Reachable | Kind::Local => None,
+            _ if self.draft.asns.is_empty() => Some(place.to_owned()),
+            _ if unknown && (self.draft.ground == Ground::Unseen || self.draft.asns.len() > 1) => {
+                Some(format!("{neighbours}, or {place}"))
+            }
+            _ if self.unseen_hops() > 0 => {
+                Some(format!("allow more probes (--confidence 0.999), or {place}"))
+            }
+            _ => Some(place.to_owned()),
+        }
+    }
+
     fn named(&self, asn: Asn) -> String {
         self.names.get(&asn).map_or_else(|| asn.to_string(), |name| format!("{asn} ({name})"))
     }
