@@ -695,7 +695,7 @@ fn title(verdict: &Verdict) -> String {
         "host_or_return_path" => "THE HOST ITSELF IS SILENT, OR ITS ANSWERS ARE LOST".to_owned(),
         "rejected" => format!("REJECTED BY {list}"),
         "injected" => format!("ANSWERED BY SOMETHING ELSE, IN {list}"),
-        "intercepted" => "INTERCEPTED NEAR YOU".to_owned(),
+        "intercepted" => "INTERCEPTED ON THE WAY".to_owned(),
         "routing_fault" => format!("ROUTING FAULT IN {list}"),
         "partial" if names.is_empty() => "LOST ON SOME FLOWS".to_owned(),
         "partial" => format!("LOST ON SOME FLOWS, IN {list}"),

@@ -671,6 +671,12 @@ impl Asking<'_> {
         let same_side =
             |address: IpAddr| open.iter().any(|other| (*other < self.target) == (address < self.target));
         let mut fresh: Vec<usize> = (0..states.len()).filter(|place| states[*place].tries == 0).collect();
+        // Whoever named a host that works has saved the neighbours the asking.
+        let hinted = states
+            .iter()
+            .zip(self.candidates)
+            .any(|(state, one)| state.outcome == Outcome::Open && matches!(one.rank, Rank::Hint));
+        fresh.retain(|place| !hinted || !self.candidates[*place].rank.is_neighbour());
         fresh.sort_by_key(|place| {
             let Candidate { destination, rank } = &self.candidates[*place];
             let address = destination.address;

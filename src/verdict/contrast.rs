@@ -214,6 +214,7 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
             last_shared = ttl;
         } else if !hop.routers.iter().any(|router| elsewhere(theirs, ttl, router.address))
             && beside(owners, ttl, last_shared, &hop.routers)
+            && same_length(theirs, own, ttl, last_shared)
         {
             if hop.exceeded() >= PROVEN {
                 found.after = ttl;
@@ -222,6 +223,11 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
             } else {
                 found.single = Some(ttl);
             }
+        } else if theirs.at(ttl).routers.is_empty()
+            && !hop.routers.iter().any(|router| elsewhere(theirs, ttl, router.address))
+        {
+            // Nobody has answered the controls there yet: that is no other way, nor the same one.
+            found.single = Some(ttl);
         } else {
             let last = theirs.at(found.last_control);
             found.arrived |= hop.routers.iter().any(|router| last.has(router.address));
@@ -248,6 +254,21 @@ fn beside(owners: &Owners, ttl: u8, last_shared: u8, routers: &[Seen]) -> bool {
         && ttl - last_shared <= 3
         && owners.router(last_shared).asns.is_superset(here)
         && routers.iter().all(|router| owners.is_of(router.address, here))
+}
+
+/// Whether answers to the subject come back from `ttl` as far as the controls' do, or, where nobody answers those, as far as
+/// from the last shared hop and the hops between: a branch of another length, or another way, is farther or nearer.
+fn same_length(theirs: &Series, own: &Series, ttl: u8, last_shared: u8) -> bool {
+    let backs = |series: &Series, ttl: u8| -> Vec<u8> {
+        series.at(ttl).routers.iter().filter_map(|router| router.back).collect()
+    };
+    let ours = backs(own, ttl);
+    let mut expected = backs(theirs, ttl);
+    if expected.is_empty() {
+        expected =
+            backs(own, last_shared).into_iter().map(|back| back.saturating_add(ttl - last_shared)).collect();
+    }
+    !ours.is_empty() && ours.iter().all(|back| expected.contains(back))
 }
 
 fn tallies(own: &Series, theirs: &Series, end: u8, flow_is_unit: bool) -> Vec<Tally> {

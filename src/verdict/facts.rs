@@ -244,6 +244,16 @@ fn together(question: &Question<'_>, own: &Series, controls: Vec<Control>) -> Ve
     };
     let kept: Vec<Control> =
         controls.into_iter().zip(&paths).filter(|(_, series)| stays(series)).map(|(one, _)| one).collect();
+    // The same host on another port shares everything but the port: the best control there is.
+    let target = run.destination(Run::TARGET);
+    let itself = |one: &Control| {
+        let other = run.destination(one.id);
+        let goes_on = Series::of(run, &[Selector::all(one.id)]).last_router() > best;
+        one.reached && goes_on && (other.address, other.protocol) == (target.address, target.protocol)
+    };
+    if kept.iter().any(itself) {
+        return kept.into_iter().filter(itself).collect();
+    }
     let alive = kept.iter().any(|one| one.reached);
     kept.into_iter().filter(|one| one.reached || !alive).collect()
 }

@@ -206,7 +206,11 @@ impl Wanted<'_> {
         // A first silence makes every flow worth repeating: only then can "dead" be told from "lost now and then".
         let suspect = (0..flows).map(FlowId).any(|flow| known(flow).0 > 0 && known(flow).1 == 0)
             || self.facts.split.is_some();
-        let wanted = if suspect { DEAD_AFTER } else { 1 };
+        // Where most flows are answered now and then, no branch is to blame, and more of the same tells nothing new.
+        let mixed = self.facts.reach.flows.iter().filter(|(_, sent, hits)| *hits > 0 && hits < sent).count();
+        let clean = self.facts.reach.flows.iter().filter(|(_, sent, hits)| *hits > 1 && hits == sent).count();
+        let hopeless = mixed > clean && self.facts.reach.asked >= rules::HEAVY_LOSS_AFTER;
+        let wanted = if suspect && !hopeless { DEAD_AFTER } else { 1 };
         let asks: Vec<FlowId> = (0..wanted)
             .flat_map(|round| (0..flows).map(move |flow| (round, FlowId(flow))))
             .filter(|(round, flow)| count(*flow) <= *round)
@@ -215,7 +219,7 @@ impl Wanted<'_> {
         for flow in asks {
             self.push(&[(Run::TARGET, flow)], None, Stage::Reach);
         }
-        if let Some(split) = self.facts.split.as_ref() {
+        if let Some(split) = self.facts.split.as_ref().filter(|_| !hopeless) {
             let (dead, alive) = (split.dead, split.alive);
             let contrast = split.contrast.clone();
             self.dead_flow(dead, alive, &contrast);
@@ -336,7 +340,8 @@ impl Wanted<'_> {
             return;
         }
         if let Some(ttl) = contrast.single {
-            self.singles_up_to(Run::TARGET, ttl, TRUST_AFTER + 1);
+            // In pairs: single probes of the target would take every token of a router that limits.
+            self.pairs_at(ttl, TRUST_AFTER + 1);
         }
         if contrast.after > 0 && contrast.after >= contrast.last_control && self.facts.control_lives() {
             self.arrived(draft);

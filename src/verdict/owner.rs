@@ -143,6 +143,12 @@ impl Owners {
         self.at(ttl).map_or(&NOTHING, |owner| &owner.asns)
     }
 
+    /// Whether some hop is numbered from this AS, and not only by a third party's address.
+    #[must_use]
+    pub fn shows(&self, asn: Asn) -> bool {
+        self.hops.iter().any(|owner| owner.asns.contains(&asn) && owner.standing != Standing::Foreign)
+    }
+
     /// The candidates for the router at `ttl`.
     #[must_use]
     pub fn router(&self, ttl: u8) -> Candidates {

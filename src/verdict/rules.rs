@@ -169,6 +169,14 @@ fn place(facts: &Facts<'_>, ttl: u8) -> Place {
     Place { ttl, address: facts.owners.address(ttl) }
 }
 
+/// A hop that answered the target, by the router that did: one that answered the reference as well, if there is one.
+fn own_place(facts: &Facts<'_>, ttl: u8) -> Place {
+    let routers = &facts.own.at(ttl).routers;
+    let usual = facts.owners.address(ttl);
+    let shared = routers.iter().find(|router| Some(router.address) == usual);
+    Place { ttl, address: shared.or(routers.first()).map(|router| router.address).or(usual) }
+}
+
 /// The last router that answered the target.
 fn last_reached(facts: &Facts<'_>) -> Option<Place> {
     let ttl = facts.own.last_router();
@@ -366,7 +374,7 @@ fn partial(facts: &Facts<'_>) -> Option<Draft> {
 // ---- 5 ----
 
 /// Silent probes with a full TTL that make a target that answered some no longer reachable without more words.
-const HEAVY_LOSS_AFTER: u32 = 12;
+pub const HEAVY_LOSS_AFTER: u32 = 12;
 
 /// The target answered at one time and not at another; or it answers less than half of what it should.
 fn time_varying(facts: &Facts<'_>) -> Option<Draft> {
@@ -545,7 +553,9 @@ fn circles(facts: &Facts<'_>) -> Option<Draft> {
         });
     }
     let within = !candidates.asns.is_disjoint(&facts.owners.destination);
-    let certain = accuses(&candidates);
+    // A network that the reference's path does not show may only lend an address to a router of the circle.
+    let strange = !facts.controls.is_empty() && candidates.asns.iter().any(|asn| !facts.owners.shows(*asn));
+    let certain = accuses(&candidates) && !strange;
     Some(Draft {
         attribution_confidence: attribution(facts, &candidates, cycle.from, cycle.from),
         asns: match within {
@@ -624,7 +634,7 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
     let after = contrast.after;
     let candidates = facts.owners.interval(after, before.ttl);
     let mut draft = Draft {
-        after: (after > 0).then(|| place(facts, after)),
+        after: (after > 0).then(|| own_place(facts, after)),
         before: Some(place(facts, before.ttl)),
         mechanism: Mechanism::SilentDrop,
         scope: scope(facts, before.ttl),
@@ -639,7 +649,9 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
         return Some(Draft { kind: Kind::Local, ..draft });
     }
     let vague = candidates.hidden || candidates.open;
-    if !vague && !candidates.asns.is_disjoint(&facts.owners.destination) {
+    // Its own network, or that and the one before it: a wider stretch is no edge.
+    let at_edge = candidates.asns.union(&facts.owners.destination).count() <= 2;
+    if !vague && at_edge && !candidates.asns.is_disjoint(&facts.owners.destination) {
         // The set stays whole: at its edge the last router may still be the neighbour's. The words name only the
         // destination's network.
         draft.asns = candidates.asns.union(&facts.owners.destination).copied().collect();

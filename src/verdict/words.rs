@@ -258,6 +258,14 @@ impl Words<'_> {
                 unreachable(refusal.kind)
             );
         }
+        if self.facts.contrast.arrived {
+            return format!(
+                "Packets to {target} take another way than the reference's and come to its last router all the same ({}); \
+                 the host itself stays silent. It is down, or a firewall in front of it drops them, or its answers are lost \
+                 on the way back: from here these look alike.",
+                Self::place(self.draft.after)
+            );
+        }
         format!(
             "Packets to {target} arrive at every router that shows itself to the reference, the last at {}; the host \
              itself stays silent. It is down, or a firewall in front of it drops them, or its answers are lost on the way \
@@ -325,6 +333,11 @@ impl Words<'_> {
         }
     }
 
+    /// The references answer, from farther away than the highest TTL goes.
+    fn cut_short(&self) -> bool {
+        self.facts.distance.is_none() && self.facts.control_lives()
+    }
+
     fn reason(&self) -> String {
         let last = self.draft.after.map_or_else(
             || "no router answered the target's probes".to_owned(),
@@ -337,6 +350,12 @@ impl Words<'_> {
                 format!("the reference does not get through either; {last}")
             }
             Some(Reason::ReferenceDiverges) => format!("the target's path leaves the reference's; {last}"),
+            Some(Reason::NoControlHop) if self.cut_short() => {
+                format!(
+                    "the highest TTL ({}) ends before the reference's host; {last}",
+                    self.facts.run().max_ttl
+                )
+            }
             Some(Reason::NoControlHop) => {
                 format!("behind it no router answers the reference, and {last}")
             }
@@ -428,6 +447,7 @@ impl Words<'_> {
             Some(Reason::ReferenceDiverges) => {
                 "name a reference nearer to the target, best in the same /24 (-r HOST)".to_owned()
             }
+            Some(Reason::NoControlHop) if self.cut_short() => "allow more hops (-m 30)".to_owned(),
             Some(Reason::NoControlHop | Reason::RateLimited) => {
                 "repeat with ICMP (-I) or another reference (-r HOST): other packets may draw answers there"
                     .to_owned()
