@@ -299,6 +299,17 @@ fn injected(facts: &Facts<'_>) -> Option<Draft> {
     // path is symmetric, so nearer candidates come in and nobody is accused.
     let from = if mirrored { here.div_ceil(2) - 1 } else { here - 1 };
     let candidates = facts.owners.interval(from, here);
+    if !mirrored && is_ours(facts, from) {
+        return Some(Draft {
+            after: Some(place(facts, from)),
+            before: Some(place(facts, here)),
+            mechanism,
+            scope: scope(facts, here),
+            location_confidence: 0.99,
+            ground: Ground::Forged,
+            ..Draft::new(Kind::Local)
+        });
+    }
     let kind =
         match (!mirrored && accuses(&candidates), candidates.asns.is_disjoint(&facts.owners.destination)) {
             (false, _) => Kind::LostInAsRange,
@@ -470,6 +481,9 @@ fn refused(facts: &Facts<'_>) -> Option<Draft> {
     let candidates = facts.owners.router(ttl);
     let here = Some(Place { ttl, address: Some(refusal.from) });
     let ground = Ground::Refused { refusal, on_path: true };
+    if is_ours(facts, ttl) {
+        return Some(Draft { after: here, scope: scope(facts, ttl + 1), ground, ..base(Kind::Local) });
+    }
     let last_hop = facts.distance.is_some_and(|distance| ttl + 1 >= distance);
     let at_destination = !candidates.asns.is_disjoint(&facts.owners.destination);
     if !policy && (last_hop || at_destination) {
@@ -766,6 +780,12 @@ fn undecided(facts: &Facts<'_>) -> Draft {
 }
 
 // ---- shared ----
+
+/// Whether the hop and all before it show themselves, and no public address: our own network or access line. Behind a
+/// silent hop, an address that no table has is anybody's.
+fn is_ours(facts: &Facts<'_>, ttl: u8) -> bool {
+    ttl > 0 && ttl < facts.owners.first_public() && (1..=ttl).all(|hop| facts.owners.address(hop).is_some())
+}
 
 /// Whether these candidates may be named: all of them are known, and they are one AS, or two that meet.
 fn accuses(candidates: &Candidates) -> bool {

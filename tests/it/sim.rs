@@ -18,7 +18,7 @@ pub(super) fn topology(name: &str) -> Topology {
     text.parse().unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn origins(topology: &Topology) -> Overlay<'static> {
+pub(super) fn origins(topology: &Topology) -> Overlay<'static> {
     Overlay {
         entries: topology.prefixes(),
         ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
@@ -33,10 +33,21 @@ pub(super) fn measure(
     seed: u64,
     change: impl FnOnce(&mut Plan, &mut Network),
 ) -> Diagnosis {
+    measure_on(&origins(topology), topology, v6, seed, change)
+}
+
+/// The same with this knowledge of whose addresses they are.
+pub(super) fn measure_on(
+    origins: &Overlay<'_>,
+    topology: &Topology,
+    v6: bool,
+    seed: u64,
+    change: impl FnOnce(&mut Plan, &mut Network),
+) -> Diagnosis {
     let mut network = Network::new(topology, v6, seed).unwrap();
     let mut plan = network.plan(topology, seed).unwrap();
     change(&mut plan, &mut network);
-    session::diagnose(plan, WallTime(0), &mut network, &origins(topology), 0.99, &mut |_| {}).unwrap()
+    session::diagnose(plan, WallTime(0), &mut network, origins, 0.99, &mut |_| {}).unwrap()
 }
 
 pub(super) fn plain(topology: &Topology, v6: bool, seed: u64) -> Diagnosis {

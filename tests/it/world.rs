@@ -22,7 +22,7 @@ use super::net::{inside, missing_right, run, skip, sysctl};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lasthop");
 
 /// Routers in order, with the space their far link is numbered from.
-const ROUTERS: [(&str, usize); 11] = [
+pub(super) const ROUTERS: [(&str, usize); 11] = [
     ("gw", 1),
     ("a1", 1),
     ("a2", 1),
@@ -36,7 +36,7 @@ const ROUTERS: [(&str, usize); 11] = [
     ("e2", 5),
 ];
 /// IPv4 (three bytes), IPv6 prefix, AS and name of each space; the first is the home's.
-const SPACES: [(&str, &str, u32, &str); 6] = [
+pub(super) const SPACES: [(&str, &str, u32, &str); 6] = [
     ("192.168.1", "fd00:1:", 0, "home"),
     ("178.248.232", "2001:678:5e0:", 204_671, "Habr Europe OU"),
     ("37.188.64", "2a00:1d58:1:", 57_681, "MGTS"),
@@ -47,18 +47,20 @@ const SPACES: [(&str, &str, u32, &str); 6] = [
 
 /// A family's addresses of the hosts.
 #[derive(Clone, Copy)]
-struct Names {
+pub(super) struct Names {
     /// As nft writes it.
     nft: &'static str,
-    target: &'static str,
-    neighbour: &'static str,
-    v6: bool,
+    pub(super) target: &'static str,
+    pub(super) neighbour: &'static str,
+    pub(super) v6: bool,
 }
 
-const FOUR: Names = Names { nft: "ip", target: "185.70.40.101", neighbour: "185.70.40.103", v6: false };
-const SIX: Names = Names { nft: "ip6", target: "2001:c20:18::101", neighbour: "2001:c20:18::103", v6: true };
+pub(super) const FOUR: Names =
+    Names { nft: "ip", target: "185.70.40.101", neighbour: "185.70.40.103", v6: false };
+pub(super) const SIX: Names =
+    Names { nft: "ip6", target: "2001:c20:18::101", neighbour: "2001:c20:18::103", v6: true };
 
-struct World {
+pub(super) struct World {
     stem: String,
     rooms: Vec<String>,
     _listeners: Vec<TcpListener>,
@@ -66,7 +68,7 @@ struct World {
 }
 
 impl World {
-    fn build(test: &str) -> Option<Self> {
+    pub(super) fn build(test: &str) -> Option<Self> {
         if let Some(reason) = missing_right() {
             return skip(test, &reason);
         }
@@ -129,7 +131,7 @@ impl World {
         Some(world)
     }
 
-    fn space(&self, room: &str) -> String {
+    pub(super) fn space(&self, room: &str) -> String {
         format!("{}-{room}", self.stem)
     }
 
@@ -193,7 +195,7 @@ impl World {
     }
 
     /// One nft chain with these rules; `DST`, `SRC` and `ICMP` stand for the family's words.
-    fn nft(&self, room: &str, names: Names, hook: &str, rules: &str) {
+    pub(super) fn nft(&self, room: &str, names: Names, hook: &str, rules: &str) {
         let rules = rules
             .replace("DST", &format!("{} daddr {}", names.nft, names.target))
             .replace("SRC", &format!("{} saddr {}", names.nft, names.target))
@@ -210,7 +212,7 @@ impl World {
         assert!(child.wait().unwrap().success(), "nft refused {text}");
     }
 
-    fn lasthop(&self, words: &[&str]) -> Output {
+    pub(super) fn lasthop(&self, words: &[&str]) -> Output {
         // No list or cache of the person who runs the tests.
         self.lasthop_of(std::path::Path::new("/nonexistent"), words)
     }
@@ -239,7 +241,7 @@ impl Drop for World {
 }
 
 /// Addresses of one end (1 near, 2 far) of a link. Links of a space are four addresses apart.
-fn address(space: usize, number: u32, end: u32) -> (String, String) {
+pub(super) fn address(space: usize, number: u32, end: u32) -> (String, String) {
     let (four, six, _, _) = SPACES[space];
     (format!("{four}.{}", number * 4 + end), format!("{six}{number}::{end}"))
 }
@@ -262,6 +264,15 @@ const INSIDE: Right = ("lost_inside_as", &[8359], "");
 const BORDER: Right = ("lost_at_as_border", &[8359, 22_822], "");
 const SILENT_HOST: Right = ("host_or_return_path", &[], "");
 
+/// Kind, AS set and reason of a document's verdict.
+pub(super) fn concluded(document: &Value) -> (&str, Vec<u32>, &str) {
+    let verdict = &document["verdict"];
+    let asns = verdict["asns"].as_array().map_or(Vec::new(), |list| {
+        list.iter().filter_map(|asn| asn.as_u64().map(|asn| asn as u32)).collect()
+    });
+    (verdict["kind"].as_str().unwrap_or("none"), asns, verdict["reason"].as_str().unwrap_or(""))
+}
+
 fn judge(test: &str, names: Names, port: &str, prepare: impl FnOnce(&World), right: &[Right]) {
     let Some(world) = World::build(test) else { return };
     prepare(&world);
@@ -270,15 +281,9 @@ fn judge(test: &str, names: Names, port: &str, prepare: impl FnOnce(&World), rig
         world.lasthop(&["diagnose", names.target, port, "-r", names.neighbour, "--json", "--seed", "1"]);
     let took = began.elapsed();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{test}: {error}: {} {said}", String::from_utf8_lossy(&output.stdout))
-    });
+    let document = document(&output);
     let verdict = &document["verdict"];
-    let kind = verdict["kind"].as_str().unwrap_or("none");
-    let asns: Vec<u32> = verdict["asns"].as_array().map_or(Vec::new(), |list| {
-        list.iter().filter_map(|asn| asn.as_u64().map(|asn| asn as u32)).collect()
-    });
-    let reason = verdict["reason"].as_str().unwrap_or("");
+    let (kind, asns, reason) = concluded(&document);
     let probes = &document["measurement"]["probes"];
     let _ = writeln!(
         std::io::stderr(),
@@ -317,16 +322,19 @@ macro_rules! cases {
     )*};
 }
 
-const FORWARD: &str = "forward priority 0";
-const RAW: &str = "prerouting priority -300";
+pub(super) const FORWARD: &str = "forward priority 0";
+pub(super) const RAW: &str = "prerouting priority -300";
 
 fn route(world: &World, names: Names, room: &str, what: &str) {
+    change_route(world, names, room, "add", what);
+}
+
+/// Changes (`verb`) the route to the target: `via` an address, by a `dev`ice, or a kind of dead end.
+pub(super) fn change_route(world: &World, names: Names, room: &str, verb: &str, what: &str) {
     let (family, length) = if names.v6 { ("-6 ", 128) } else { ("", 32) };
-    let line = match what.strip_prefix("via ") {
-        Some(via) => format!("{family}route add {}/{length} via {via}", names.target),
-        None => format!("{family}route add {what} {}/{length}", names.target),
-    };
-    world.batch(room, &line, false);
+    let target = format!("{}/{length}", names.target);
+    let line = if what.contains(' ') { format!("{target} {what}") } else { format!("{what} {target}") };
+    world.batch(room, &format!("{family}route {verb} {line}"), false);
 }
 
 cases! {
@@ -564,7 +572,7 @@ fn addresses_of_connected_networks_are_no_hosts() {
     }
 }
 
-fn document(output: &Output) -> Value {
+pub(super) fn document(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         let said = String::from_utf8_lossy(&output.stderr);
         panic!("{error}: {} {said}", String::from_utf8_lossy(&output.stdout))
