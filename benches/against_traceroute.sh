@@ -16,6 +16,8 @@ last=$((hops + 1))
 work=$(mktemp -d)
 
 cleanup() {
+    # The listeners are the only processes there, and ours.
+    for n in "$last" n; do ip netns pids "$stem-$n" 2>/dev/null | xargs -r kill 2>/dev/null || true; done
     for n in $(seq 0 "$last") n; do ip netns del "$stem-$n" 2>/dev/null || true; done
     rm -rf "$work"
 }
@@ -58,8 +60,7 @@ reference=10.1.90.2
 for n in "$last" n; do
     in_ns "$n" timeout 600 python3 -c '
 import socket, time
-s = socket.create_server(("0.0.0.0", 25)); time.sleep(590)' &
-    echo $! >>"$work/pids"
+s = socket.create_server(("0.0.0.0", 25)); time.sleep(590)' >/dev/null 2>&1 &
 done
 sleep 1
 cat >"$work/time.py" <<'P'
@@ -104,4 +105,3 @@ printf 'table ip t {\nchain f {\ntype filter hook forward priority 0;\nip daddr 
 row hop4 3
 limits 1000 1000 50
 row limited 1
-while read -r pid; do kill "$pid" 2>/dev/null || true; done <"$work/pids"

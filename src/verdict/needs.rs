@@ -514,11 +514,15 @@ impl Wanted<'_> {
         let nearer: Vec<ControlHop> = usable.iter().filter(|hop| hop.ttl < before.ttl).copied().collect();
         let Some(first) = nearer.first() else { return };
         let best = named(first.ttl);
-        if best == named(before.ttl) {
+        // Whether it is our own line that loses them shows at the first public router alone.
+        let public = owners.first_public();
+        let at_home = contrast.after < public && first.ttl <= public;
+        if best == named(before.ttl) && !at_home {
             return;
         }
         // The farthest hop that still names as few adds up the most pairs.
-        let count = nearer.iter().take_while(|hop| named(hop.ttl) == best).count();
+        let as_good = |hop: &&ControlHop| named(hop.ttl) == best && (!at_home || hop.ttl <= public);
+        let count = nearer.iter().take_while(as_good).count();
         let hops = &nearer[..count];
         let Some(sum) = hops.last().map(|hop| hop.so_far) else { return };
         let open = sum.asked - sum.settled;

@@ -660,7 +660,12 @@ fn lost(facts: &Facts<'_>) -> Option<Draft> {
     let first_public = facts.owners.first_public();
     if first_public > 0 && after < first_public {
         draft.attribution_confidence = 0.0;
-        return Some(Draft { kind: Kind::Local, ..draft });
+        // Up to the first public router, which may be the far end of our own line; a silent one before it may be anybody's.
+        if before.ttl <= first_public && (before.ttl == 1 || is_ours(facts, before.ttl - 1)) {
+            return Some(Draft { kind: Kind::Local, ..draft });
+        }
+        draft.asns = candidates.asns;
+        return Some(draft);
     }
     let vague = candidates.hidden || candidates.open;
     // Its own network, or that and the one before it: a wider stretch is no edge.

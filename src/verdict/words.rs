@@ -306,7 +306,9 @@ impl Words<'_> {
     }
 
     fn range(&self, target: &str) -> String {
+        let after = self.draft.after.map_or(0, |place| place.ttl);
         let unseen = match self.draft.ground {
+            _ if after < self.facts.owners.first_public() => ", or it is your own network or access line",
             Ground::Unseen => " or to a network that shows no router of its own",
             _ => "",
         };

@@ -235,7 +235,7 @@ fn a_router_that_falls_silent_never_narrows_the_set() {
 
     let spoken = [Fault::Reject, Fault::Loop, Fault::NoRoute];
     let (silences, _, wrong) = without_each_router(&spoken, 1000..1100);
-    assert!(wrong.len() * 1000 <= 2 * silences, "{} of {silences}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.len() * 1000 <= 5 * silences, "{} of {silences}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// Silences every router of every world with a right verdict in turn: how often, how often somebody is named still, and
