@@ -217,17 +217,24 @@ impl Guide for Diagnosing<'_, '_> {
         }
         let (target, references) = paths(run, &mut self.atlas);
         let neighbours = Neighbours::of(std::iter::once(&target).chain(&references), &self.atlas);
+        let question = Question {
+            run,
+            target: &target,
+            references: &references,
+            neighbours: &neighbours,
+            confidence: self.confidence,
+            now,
+        };
         if self.may_search && !target.reached && !has_own_port(run) {
-            let question = Question {
-                run,
-                target: &target,
-                references: &references,
-                neighbours: &neighbours,
-                confidence: self.confidence,
-                now,
-            };
             let reason = judge(&question).verdict.reason;
             if matches!(reason, Some(Reason::NoReference | Reason::ReferenceUnreachable)) {
+                // The host's own other ports come first: nobody else is asked before they had their chance.
+                let own = |probe: &Probe| run.destination(probe.destination).role == Role::Variant;
+                let open =
+                    run.probes.iter().any(|probe| own(probe) && probe.was_sent() && !probe.is_settled());
+                if open || !progress.beside.is_empty() {
+                    return Advice { needs: progress.beside, ..Advice::default() };
+                }
                 (self.may_search, self.wants_search) = (false, true);
                 return Advice { decided: true, ..Advice::default() };
             }
@@ -241,14 +248,6 @@ impl Guide for Diagnosing<'_, '_> {
                 return Advice { needs, ..Advice::default() };
             }
         }
-        let question = Question {
-            run,
-            target: &target,
-            references: &references,
-            neighbours: &neighbours,
-            confidence: self.confidence,
-            now,
-        };
         let judgment = judge(&question);
         (self.observer)(&Glimpse { run, now, verdict: Some(&judgment.verdict), searching: false });
         let mut advice = judgment.advice;
