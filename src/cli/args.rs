@@ -76,6 +76,10 @@ pub struct Diagnose {
     /// [default: another TCP port, and icmp]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = variant)]
     pub matrix: Vec<Variant>,
+    /// A far host of another network that works on this port: tells whether something near us answers for everybody, and
+    /// whether anybody answers us at all
+    #[arg(long, value_name = "HOST")]
+    pub check: Option<String>,
     /// How sure the place must be before it is named, from 0.5 to 0.9999
     #[arg(long, value_name = "SHARE", default_value = "0.99", value_parser = confidence)]
     pub confidence: f64,

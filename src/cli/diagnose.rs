@@ -37,7 +37,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             [] => Variants::Usual,
             list => Variants::These(list),
         };
-        let beside = Beside { references: &named, hints: &words.hints, variants };
+        let beside =
+            Beside { references: &named, hints: &words.hints, check: words.check.as_deref(), variants };
         let request = request::request(&words.probing, beside)?;
         let verbose = words.output.verbose > 0;
         // A list that was named is checked even where no search is made.

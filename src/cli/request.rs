@@ -123,6 +123,8 @@ pub struct Beside<'a> {
     pub references: &'a [String],
     /// Hosts that may serve as references.
     pub hints: &'a [String],
+    /// A far host that is known to work.
+    pub check: Option<&'a str>,
     /// The target's other ports and protocols.
     pub variants: Variants<'a>,
 }
@@ -218,6 +220,22 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
             protocol,
             port,
         });
+    }
+    if let Some(text) = beside.check {
+        let endpoint = Endpoint::parse(text)?;
+        let found = net::lookup(&endpoint.host, Some(family)).map_err(|error| unresolved(&error, None))?;
+        let address = *pick(&found.addresses)
+            .first()
+            .ok_or_else(|| Failure::usage(format!("{text} has no address"), "name another host"))?;
+        probeable(&endpoint.host, address)?;
+        if destinations.iter().any(|known| known.address == address) {
+            return Err(Failure::usage(
+                format!("the far host {text} ({address}) is the target or a reference"),
+                "name a host of another network with --check",
+            ));
+        }
+        let port = if protocol == Protocol::Icmp { None } else { endpoint.port.or(port) };
+        destinations.push(Destination { role: Role::Check, host: endpoint.host, address, protocol, port });
     }
     destinations.extend(variants_of(&destinations[0], beside.variants)?);
     let mut candidates = Vec::new();

@@ -445,6 +445,9 @@ impl Network {
         for name in &topology.references {
             destinations.push(host(name, Role::Reference(ReferenceKind::Given))?);
         }
+        if let Some(name) = &topology.check {
+            destinations.push(host(name, Role::Check)?);
+        }
         destinations.extend(variants(&destinations[0]));
         Ok(Plan {
             source: self.vantage_address(),

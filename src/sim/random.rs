@@ -917,6 +917,7 @@ impl<'a> Draft<'a> {
             probe: super::topology::Probed::of(Protocol::Tcp, Some(PORT)),
             target: TARGET.to_owned(),
             references: self.references,
+            check: None,
             // Whoever judges the world says whether its neighbours are known.
             neighbours: None,
             vantage: Vantage {

@@ -35,6 +35,9 @@ pub struct Topology {
     /// is known of neighbours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<Vec<(u32, u32)>>,
+    /// A far host of another network that is known to work (`--check`).
+    #[serde(default)]
+    pub check: Option<String>,
     /// Where the measurement is made.
     pub vantage: Vantage,
     /// Address space and who announces it.

@@ -64,6 +64,9 @@ pub enum Role {
     Reference(ReferenceKind),
     /// The target on another port or protocol, probed with a full TTL only, to tell the scope of a loss.
     Variant,
+    /// A far host of another network that is known to work. Nothing is compared with it: it tells whether a box near us
+    /// answers for everybody, and whether anybody answers us at all.
+    Check,
 }
 
 /// An address probed with one protocol and port.

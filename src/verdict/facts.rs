@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub references: Vec<Control>,
     /// What is compared with: those of them that stay with the target the longest, and get through if any of these does.
     pub controls: Vec<Control>,
+    /// The far host that is known to work, if the user named one.
+    pub check: Option<Control>,
     /// The TTL at which a control's host stands: the farthest one known.
     pub distance: Option<u8>,
     /// The controls' path as owners; the target's own where there is no control.
@@ -120,6 +122,7 @@ impl<'a> Facts<'a> {
             own,
             references,
             controls,
+            check: check(run),
             distance,
             owners,
             contrast,
@@ -215,6 +218,14 @@ fn attribution_of(path: &Path, address: IpAddr) -> Option<Vec<Asn>> {
         let place = hop.hop.responders.iter().position(|one| one.address == address)?;
         hop.attributions.get(place).map(|attribution| attribution.asns.clone())
     })
+}
+
+/// What came of the far host.
+fn check(run: &Run) -> Option<Control> {
+    let (id, _) = run.destinations().find(|(_, one)| one.role == Role::Check)?;
+    let found = answers(run, id);
+    let distance = found.iter().filter(|answer| !answer.ambiguous).filter_map(|answer| answer.ttl).min();
+    Some(Control { id, reached: !found.is_empty(), distance })
 }
 
 /// The controls that share the target's path the longest. One that has left it before says nothing about what is

@@ -2,7 +2,7 @@
 //!
 //! | # | holds when | says |
 //! |---|---|---|
-//! | 1 | sending failed, or nothing came back from anywhere | inconclusive: `self_check` |
+//! | 1 | sending failed, nothing came back from anywhere, or not even a far host answers that is known to work | inconclusive: `self_check` |
 //! | 2 | something near us answers for target and reference alike, and the target stands farther by another protocol | `intercepted` |
 //! | 3 | the target's name is used at a hop that another network owns, before the reference's distance | `injected` |
 //! | 4 | the target answers in some flows and is dead in others, more cleanly than chance would have it | `partial` |
@@ -21,7 +21,7 @@ use std::net::IpAddr;
 
 use super::contrast::{Contrast, ControlHop, MOST_PAIRS};
 use super::facts::{DEAD_AFTER, Facts};
-use super::observe::{Refusal, bit};
+use super::observe::{Reach, Refusal, bit};
 use super::owner::Candidates;
 use super::stats;
 use super::{Figures, Kind, Mechanism, Reason, Scope};
@@ -70,6 +70,8 @@ pub enum Ground {
     CannotSend,
     /// Nothing at all came back.
     NothingBack,
+    /// Not even the far host answers that is known to work.
+    FarHostSilent,
     /// The host answers, and its port is closed.
     ClosedPort,
     /// Some full-TTL probes were lost, not by flow.
@@ -195,8 +197,15 @@ fn self_check(facts: &Facts<'_>) -> Option<Draft> {
     // Some router answers somewhere on almost any path. Not one packet back means that they do not get to us.
     let any = run.probes.iter().any(|probe| probe.was_answered());
     let tried = run.probes.iter().filter(|probe| probe.is_settled()).count();
-    (!any && tried >= 8)
-        .then(|| Draft { ground: Ground::NothingBack, ..Draft::inconclusive(Reason::SelfCheck) })
+    if !any && tried >= 8 {
+        return Some(Draft { ground: Ground::NothingBack, ..Draft::inconclusive(Reason::SelfCheck) });
+    }
+    // A host of another network that is known to work is silent as well: the fault is nearer to us than any of them.
+    let far = facts.check.as_ref().filter(|far| !far.reached)?;
+    let asked = Reach::of(run, far.id).sent();
+    let nobody = facts.answers.is_empty() && facts.references.iter().all(|one| !one.reached);
+    (nobody && asked >= SPEAKS)
+        .then(|| Draft { ground: Ground::FarHostSilent, ..Draft::inconclusive(Reason::SelfCheck) })
 }
 
 // ---- 2 ----
@@ -215,7 +224,11 @@ pub fn nearer_than_itself(facts: &Facts<'_>) -> Option<(u8, u8)> {
 }
 
 fn intercepted(facts: &Facts<'_>) -> Option<Draft> {
-    let (here, _) = nearer_than_itself(facts)?;
+    // By the same host's other answers; or a far host of another network is spoken for at the same hop, too.
+    let far = facts
+        .answered_at()
+        .filter(|here| facts.check.as_ref().is_some_and(|far| far.reached && far.distance == Some(*here)));
+    let here = nearer_than_itself(facts).map(|(here, _)| here).or(far)?;
     // The references must be spoken for at the same place: otherwise it is about this target alone.
     let all = facts.controls.iter().filter(|control| control.reached);
     let same = all.clone().all(|control| control.distance == Some(here)) && all.count() > 0;

@@ -335,6 +335,12 @@ impl Words<'_> {
         }
     }
 
+    /// The far host's name.
+    fn far_host(&self) -> &str {
+        let far = self.facts.check.as_ref().map(|far| self.facts.run().destination(far.id));
+        far.map_or("the far host", |far| &far.host)
+    }
+
     /// The references answer, from farther away than the highest TTL goes.
     fn cut_short(&self) -> bool {
         self.facts.distance.is_none() && self.facts.control_lives()
@@ -391,6 +397,10 @@ impl Words<'_> {
             },
             Some(Reason::SelfCheck) => match self.draft.ground {
                 Ground::CannotSend => "this host could not send its probes".to_owned(),
+                Ground::FarHostSilent => format!(
+                    "not even {} answers, which is known to work: the fault is near this host, or meets everybody",
+                    self.far_host()
+                ),
                 _ => "not one packet came back, so that the fault may lie with this host or its firewall"
                     .to_owned(),
             },

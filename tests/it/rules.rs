@@ -92,6 +92,57 @@ fn rule_02_intercepted_one_answers_for_everybody() {
     assert!(asns(&verdict).is_empty());
 }
 
+/// A host in AS22822, on the same port.
+fn far_host(topology: &mut Topology) {
+    let mut far = topology.hosts[0].clone();
+    far.name = "far".to_owned();
+    far.at = "llnw2".to_owned();
+    far.v4 = Some("68.142.100.9".parse().unwrap());
+    far.v6 = Some("2607:f4e8:0:100::9".parse().unwrap());
+    topology.hosts.push(far);
+    topology.check = Some("far".to_owned());
+}
+
+/// Where the host answers no other protocol and no other port, a far host that is spoken for at the same hop tells.
+#[test]
+fn rule_02_intercepted_a_far_host_is_spoken_for_as_well() {
+    let mut topology = topology("proxy");
+    for host in &mut topology.hosts {
+        host.echo = false;
+        host.refuses = false;
+        host.open = vec![25];
+    }
+    assert_eq!(of(&topology).kind, Kind::Reachable, "nothing tells");
+    far_host(&mut topology);
+    let verdict = of(&topology);
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::Intercepted, Mechanism::ForgedAnswer));
+    topology.rules.clear();
+    assert_eq!(of(&topology).kind, Kind::Reachable, "each answers from where it stands");
+}
+
+/// A provider that lets nothing out meets everybody, the far host among them.
+#[test]
+fn rule_01_self_check_a_far_host_that_works_is_silent() {
+    let mut topology = topology("proton");
+    far_host(&mut topology);
+    let drops = |to: &str| rule("isp1", Place::Forward, Some(to), Action::Drop);
+    topology.rules = vec![drops("mx1.proton"), drops("mx-neighbour")];
+    assert_eq!(of(&topology).reason, Some(Reason::ReferenceUnreachable), "the far host answers");
+    topology.rules.push(drops("far"));
+    let verdict = of(&topology);
+    assert_eq!((verdict.kind, verdict.reason), (Kind::Inconclusive, Some(Reason::SelfCheck)));
+    assert!(verdict.summary.contains("not even far answers"), "{}", verdict.summary);
+}
+
+/// With a far host beside it the story ends as without.
+#[test]
+fn rule_11_a_far_host_changes_no_loss() {
+    let mut topology = topology("proton");
+    far_host(&mut topology);
+    let verdict = of(&topology);
+    assert_eq!((verdict.kind, asns(&verdict)), (Kind::LostInsideAs, vec![8359]));
+}
+
 #[test]
 fn rule_03_injected_reset_in_the_targets_name() {
     let verdict = of(&topology("reset"));
