@@ -80,6 +80,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         verdict: measured.verdict.map(verdict_of),
         search: measured.search.cloned(),
         matrix: if measured.matrix { matrix(run, measured.target) } else { Vec::new() },
+        check: far_host(run),
         measurement: Some(measurement(run, error.is_some())),
         error,
     }
@@ -102,9 +103,24 @@ pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: 
         verdict: None,
         search: None,
         matrix: Vec::new(),
+        check: None,
         error: Some(error),
         measurement: None,
     }
+}
+
+/// What came of the far host.
+fn far_host(run: &Run) -> Option<schema::FarHost> {
+    let (id, one) = run.destinations().find(|(_, one)| one.role == Role::Check)?;
+    let answers =
+        |probe: &&crate::trace::Probe| probe.replies.iter().any(|reply| reply.answers_for(one.address));
+    let answered: Vec<_> = run.probes_to(id).filter(answers).collect();
+    Some(schema::FarHost {
+        host: one.host.clone(),
+        address: one.address,
+        answered: !answered.is_empty(),
+        distance: answered.iter().filter(|probe| probe.stage != Stage::Reach).map(|probe| probe.ttl).min(),
+    })
 }
 
 /// How a reference was chosen.

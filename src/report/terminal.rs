@@ -572,6 +572,14 @@ fn notes(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()>
     if let Some(line) = search(document) {
         say(safe(&line).into_owned())?;
     }
+    if let Some(far) = &document.check {
+        let what = match (far.answered, far.distance) {
+            (false, _) => "does not answer".to_owned(),
+            (true, Some(ttl)) => format!("answers from hop {ttl}"),
+            (true, None) => "answers".to_owned(),
+        };
+        say(format!("The far host {} ({}) {what}.", safe(&far.host), far.address))?;
+    }
     if let Some(measurement) = &document.measurement {
         if measurement.overflow > 0 {
             say(format!(

@@ -46,6 +46,9 @@ pub struct Document {
     /// The target's ports and protocols that were tried, where a matrix was asked for; the target's own first.
     #[serde(default)]
     pub matrix: Vec<Variant>,
+    /// The far host that is known to work, where one was named.
+    #[serde(default)]
+    pub check: Option<FarHost>,
     /// What went wrong, if anything.
     pub error: Option<Failure>,
     /// What the measurement cost and met.
@@ -179,6 +182,19 @@ pub struct Found {
     pub why: String,
     /// `open` or `closed`.
     pub outcome: String,
+}
+
+/// A far host of another network, and whether it answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FarHost {
+    /// As the user wrote it.
+    pub host: String,
+    /// The address probed.
+    pub address: IpAddr,
+    /// It answered for itself.
+    pub answered: bool,
+    /// The lowest TTL at which it did.
+    pub distance: Option<u8>,
 }
 
 /// One port or protocol of the target.
@@ -546,6 +562,13 @@ pub fn json_schema(words: &WordLists) -> Value {
                         }),
                         &["protocol", "port", "answered", "furthest_ttl", "reply"],
                     )),
+                    "check": {"oneOf": [{"type": "null"}, object(
+                        json!({
+                            "host": {"type": "string"}, "address": {"type": "string"},
+                            "answered": {"type": "boolean"}, "distance": ttl,
+                        }),
+                        &["host", "address", "answered", "distance"],
+                    )]},
                     "measurement": {"type": "object"},
                 }),
                 &[
