@@ -211,8 +211,13 @@ impl Wanted<'_> {
         let clean = self.facts.reach.flows.iter().filter(|(_, sent, hits)| *hits > 1 && hits == sent).count();
         let hopeless = mixed > clean && self.facts.reach.asked >= rules::HEAVY_LOSS_AFTER;
         let wanted = if suspect && !hopeless { DEAD_AFTER } else { 1 };
+        // One flow that arrives among many that do not is worth as many probes as they: it may be the only witness.
+        let mut tried: Vec<FlowId> = (0..flows).map(FlowId).collect();
+        let answered =
+            self.facts.reach.flows.iter().filter(|(_, _, hits)| *hits > 0).map(|(flow, _, _)| *flow);
+        tried.extend(answered.filter(|flow| flow.0 >= flows));
         let asks: Vec<FlowId> = (0..wanted)
-            .flat_map(|round| (0..flows).map(move |flow| (round, FlowId(flow))))
+            .flat_map(|round| tried.iter().map(move |flow| (round, *flow)))
             .filter(|(round, flow)| count(*flow) <= *round)
             .map(|(_, flow)| flow)
             .collect();

@@ -392,7 +392,18 @@ cases! {
             sysctl("ipv6/fib_multipath_hash_policy", "1");
         });
         world.nft("c2b", names, FORWARD, "DST drop");
-    } => [("partial", &[8359], ""), ("inconclusive", &[], "ecmp_unresolved")];
+    } => [
+        // Which branch a flow takes hangs on the port that the kernel gave it: one run in a hundred or so has all its flows
+        // on one branch, or all but one. The same case with every flow fixed, over many seeds, is in `sim`: there it must
+        // be `partial`. Here nobody but AS8359 may be accused, whatever the ports are.
+        ("partial", &[8359], ""),
+        INSIDE,
+        ("reachable", &[], ""),
+        ("inconclusive", &[], "ecmp_unresolved"),
+        ("inconclusive", &[], "time_varying"),
+        ("inconclusive", &[], "contradiction"),
+        ("inconclusive", &[], "weak"),
+    ];
 }
 
 /// The address of each hop, `None` where nobody answered, up to the host.
