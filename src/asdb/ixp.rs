@@ -110,6 +110,26 @@ pub(crate) fn find<K: Key>(segments: &[Segment<K>], address: K) -> Option<u32> {
     segment.range.holds(address).then_some(segment.value)
 }
 
+/// Prefixes as sorted disjoint segments, a family each; a segment's value is the place of its prefix.
+pub(crate) fn by_family(
+    prefixes: impl Iterator<Item = IpNetwork>,
+) -> (Vec<Segment<u32>>, Vec<Segment<u128>>) {
+    let (mut four, mut six) = (Vec::new(), Vec::new());
+    for (value, prefix) in (0..).zip(prefixes) {
+        match prefix {
+            IpNetwork::V4(prefix) => {
+                let range = Range::of_prefix(u32::from(prefix.ip()), prefix.prefix().into());
+                four.push(Announced { range, value });
+            }
+            IpNetwork::V6(prefix) => {
+                let range = Range::of_prefix(u128::from(prefix.ip()), prefix.prefix().into());
+                six.push(Announced { range, value });
+            }
+        }
+    }
+    (flatten(four), flatten(six))
+}
+
 struct Shipped {
     pools: Vec<Pool>,
     four: Vec<Segment<u32>>,
@@ -121,20 +141,8 @@ fn shipped() -> &'static Shipped {
     LIST.get_or_init(|| {
         // A test reads the list, so there is nothing to report here.
         let pools = parse(SHIPPED).unwrap_or_default();
-        let (mut four, mut six) = (Vec::new(), Vec::new());
-        for (value, pool) in (0..).zip(&pools) {
-            match pool.prefix {
-                IpNetwork::V4(prefix) => {
-                    let range = Range::of_prefix(u32::from(prefix.ip()), prefix.prefix().into());
-                    four.push(Announced { range, value });
-                }
-                IpNetwork::V6(prefix) => {
-                    let range = Range::of_prefix(u128::from(prefix.ip()), prefix.prefix().into());
-                    six.push(Announced { range, value });
-                }
-            }
-        }
-        Shipped { four: flatten(four), six: flatten(six), pools }
+        let (four, six) = by_family(pools.iter().map(|pool| pool.prefix));
+        Shipped { four, six, pools }
     })
 }
 

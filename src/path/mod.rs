@@ -63,16 +63,7 @@ pub fn path_as_traced(run: &Run, atlas: &mut Atlas<'_>) -> Path {
 
 fn path_until(run: &Run, id: DestinationId, refused: Option<u8>, atlas: &mut Atlas<'_>) -> Path {
     let destination = run.destination(id);
-    let mut distance = None;
-    let mut reached = false;
-    for probe in run.probes_to(id) {
-        if probe.replies.iter().any(|reply| reply.answers_for(destination.address)) {
-            reached = true;
-            if probe.stage != crate::trace::Stage::Reach {
-                distance = Some(distance.map_or(probe.ttl, |known: u8| known.min(probe.ttl)));
-            }
-        }
-    }
+    let (reached, distance) = run.reached(id);
     let hops: Vec<PathHop> = hops(run, id)
         .into_iter()
         .filter(|hop| distance.or(refused).is_none_or(|end| hop.ttl <= end))

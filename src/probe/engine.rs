@@ -16,12 +16,10 @@ use super::pace::{Bearer, Budgets};
 use super::plan::{Plan, PlanError};
 use super::wire::{Arrival, Transmit};
 use crate::trace::{
-    Advice, Destination, DestinationId, End, FlowId, Losses, Moment, Need, Probe, ProbeId, Reply, Role, Run,
-    SendFault, Stage, Strays, WallTime,
+    Advice, Destination, DestinationId, End, FULL_TTL, FlowId, Losses, Moment, Need, Probe, ProbeId, Reply,
+    Role, Run, SendFault, Stage, Strays, WallTime,
 };
 
-/// The TTL of a probe that is meant to reach the host: what Linux gives its own packets.
-const FULL_TTL: u8 = 64;
 /// How often a full send queue is tried again before the probe is written off.
 const FULL_RETRIES: u8 = 5;
 /// Failed sends in a row after which sending is taken to be impossible: at all, or to one destination.

@@ -112,15 +112,8 @@ pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: 
 /// What came of the far host.
 fn far_host(run: &Run) -> Option<schema::FarHost> {
     let (id, one) = run.destinations().find(|(_, one)| one.role == Role::Check)?;
-    let answers =
-        |probe: &&crate::trace::Probe| probe.replies.iter().any(|reply| reply.answers_for(one.address));
-    let answered: Vec<_> = run.probes_to(id).filter(answers).collect();
-    Some(schema::FarHost {
-        host: one.host.clone(),
-        address: one.address,
-        answered: !answered.is_empty(),
-        distance: answered.iter().filter(|probe| probe.stage != Stage::Reach).map(|probe| probe.ttl).min(),
-    })
+    let (answered, distance) = run.reached(id);
+    Some(schema::FarHost { host: one.host.clone(), address: one.address, answered, distance })
 }
 
 /// How a reference was chosen.

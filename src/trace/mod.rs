@@ -20,8 +20,10 @@ mod time;
 
 pub use hop::{Hop, ReplyCounts, Responder, Rtt, Unreachable, hops};
 pub use need::{Advice, Member, Need};
-pub use probe::{Probe, ProbeId, SendFault, Stage};
-pub use reply::{InterfaceObject, InterfaceRole, MplsLabel, Quoted, Reply, ReplyKind, TcpReply, hops_back};
+pub use probe::{FULL_TTL, Probe, ProbeId, SendFault, Stage};
+pub use reply::{
+    InterfaceObject, InterfaceRole, MplsLabel, Quoted, Reply, ReplyKind, TcpReply, hops_back, initial_ttl,
+};
 pub use run::{
     Destination, DestinationId, End, Flow, FlowId, Losses, Protocol, ReferenceKind, Role, Run, SourcePorts,
     Strays,

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{DestinationId, FlowId, Moment, Reply};
 
+/// The TTL of a probe that is meant to reach its host: what Linux gives its own packets.
+pub const FULL_TTL: u8 = 64;
+
 /// A probe's place in [`Run::probes`](super::Run::probes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -197,10 +197,15 @@ impl Reply {
 /// The initial TTLs that systems use; the smallest one not below a reply's TTL is taken for its sender's.
 const INITIAL_TTLS: [u8; 4] = [32, 64, 128, 255];
 
+/// The TTL that a reply's sender is taken to have given it.
+#[must_use]
+pub fn initial_ttl(reply_ttl: u8) -> u8 {
+    INITIAL_TTLS.into_iter().find(|initial| *initial >= reply_ttl).unwrap_or(u8::MAX)
+}
+
 /// Routers that a reply has crossed plus one, if it started from one of the usual TTLs: its sender's distance on the way
 /// back. As a difference between two replies that claim one sender it does not depend on the route's symmetry.
 #[must_use]
 pub fn hops_back(reply_ttl: u8) -> u8 {
-    let initial = INITIAL_TTLS.into_iter().find(|initial| *initial >= reply_ttl).unwrap_or(u8::MAX);
-    (initial - reply_ttl).saturating_add(1)
+    (initial_ttl(reply_ttl) - reply_ttl).saturating_add(1)
 }

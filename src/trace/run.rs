@@ -232,6 +232,21 @@ impl Run {
         self.destinations().filter(|(_, one)| matches!(one.role, Role::Reference(_))).map(|(id, _)| id)
     }
 
+    /// Whether a destination's host answered for itself, and the lowest TTL that drew it, where one did.
+    #[must_use]
+    pub fn reached(&self, id: DestinationId) -> (bool, Option<u8>) {
+        let address = self.destination(id).address;
+        let answered = |probe: &&Probe| probe.replies.iter().any(|reply| reply.answers_for(address));
+        let mut found = (false, None);
+        for probe in self.probes_to(id).filter(answered) {
+            found.0 = true;
+            if probe.stage != Stage::Reach {
+                found.1 = Some(found.1.map_or(probe.ttl, |known: u8| known.min(probe.ttl)));
+            }
+        }
+        found
+    }
+
     /// The probes sent to one destination, in order of sending.
     pub fn probes_to(&self, id: DestinationId) -> impl Iterator<Item = &Probe> {
         self.probes.iter().filter(move |probe| probe.destination == id && probe.was_sent())

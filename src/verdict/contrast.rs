@@ -68,8 +68,6 @@ pub struct Contrast {
     pub single: Option<u8>,
     /// The subject's path left the controls': it was answered at this TTL by a router that is on none of theirs.
     pub diverged: Option<(u8, IpAddr)>,
-    /// The last router reached stands beside the controls', in the same AS: a parallel branch.
-    pub parallel: bool,
     /// The subject came, by a longer or shorter way, to the last router that the controls show before their host.
     pub arrived: bool,
     /// Pairs at hops that the subject is known to reach, summed: they should be answered alike.
@@ -111,7 +109,7 @@ pub fn contrast(
     subject: Selector,
     controls: &[Selector],
     distance: Option<u8>,
-    owners: &Owners,
+    owners: &Owners<'_>,
     rigour: Rigour,
 ) -> Contrast {
     let own = Series::of(run, &[subject]);
@@ -123,7 +121,6 @@ pub fn contrast(
         after: 0,
         single: None,
         diverged: None,
-        parallel: false,
         arrived: false,
         reached_pairs: Pairs::default(),
         last_control,
@@ -188,7 +185,7 @@ pub fn contrast(
 }
 
 /// How far the subject got.
-fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners) {
+fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners<'_>) {
     let mut last_shared = 0;
     for ttl in 1..=own.last_router() {
         let hop = own.at(ttl);
@@ -203,7 +200,6 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
             .sum();
         if shared >= PROVEN {
             found.after = ttl;
-            found.parallel = false;
             found.diverged = None;
             found.single = None;
             last_shared = ttl;
@@ -218,7 +214,6 @@ fn reached(found: &mut Contrast, own: &Series, theirs: &Series, owners: &Owners)
         {
             if hop.exceeded() >= PROVEN {
                 found.after = ttl;
-                found.parallel = true;
                 found.single = None;
             } else {
                 found.single = Some(ttl);
@@ -246,7 +241,7 @@ fn elsewhere(theirs: &Series, ttl: u8, address: IpAddr) -> bool {
 /// Whether routers of the subject's at `ttl` that no control met may be a parallel branch of theirs: the controls are in
 /// the middle of one AS there, and the paths were together not long before. They must be of that AS themselves, too: a
 /// router of another network is no branch but another way.
-fn beside(owners: &Owners, ttl: u8, last_shared: u8, routers: &[Seen]) -> bool {
+fn beside(owners: &Owners<'_>, ttl: u8, last_shared: u8, routers: &[Seen]) -> bool {
     // A control's own router may be silent there: then the next one tells where the controls are.
     let here = (ttl..=ttl.saturating_add(2)).map(|at| owners.origins(at)).find(|asns| !asns.is_empty());
     let Some(here) = here.filter(|asns| asns.len() == 1) else { return false };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Question;
 use super::contrast::{Contrast, Rigour, contrast};
-use super::observe::{Answer, FlowSet, Reach, Refusal, Selector, Series, answers, bit, refusals};
+use super::observe::{Answer, FlowSet, Reach, Refusal, Selector, Series, answers, bit, nearest, refusals};
 use super::owner::Owners;
 use crate::number::Asn;
 use crate::path::Path;
@@ -28,22 +28,20 @@ pub struct Facts<'a> {
     pub refusals: Vec<Refusal>,
     /// What the target's own probes drew, hop by hop.
     pub own: Series,
-    /// Everything that could be compared with.
-    pub references: Vec<Control>,
-    /// What is compared with: those of them that stay with the target the longest, and get through if any of these does.
+    /// What is compared with: those of the references that stay with the target the longest, and get through if any of these does.
     pub controls: Vec<Control>,
     /// The far host that is known to work, if the user named one.
     pub check: Option<Control>,
     /// The TTL at which a control's host stands: the farthest one known.
     pub distance: Option<u8>,
     /// The controls' path as owners; the target's own where there is no control.
-    pub owners: Owners,
+    pub owners: Owners<'a>,
     /// The target against the controls.
     pub contrast: Contrast,
     /// A loop on the target's path.
     pub cycle: Option<Cycle>,
     /// Some flows arrive and others do not.
-    pub split: Option<Split>,
+    pub split: Option<Split<'a>>,
     /// How likely the answers to probes with a full TTL would be all before the silences, or all behind them, if time did
     /// not matter; 1 if they are not.
     pub turned: f64,
@@ -75,7 +73,7 @@ pub struct Cycle {
 
 /// Flows that arrive and flows that do not.
 #[derive(Clone, Debug)]
-pub struct Split {
+pub struct Split<'a> {
     /// Flows of which every probe with a full TTL was silent.
     pub dead: FlowSet,
     /// Flows of which some were answered.
@@ -85,7 +83,7 @@ pub struct Split {
     /// The dead flows' probes against those of the flows that arrive.
     pub contrast: Contrast,
     /// The path of the flows that arrive, the controls' among them, as owners.
-    pub owners: Owners,
+    pub owners: Owners<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -100,14 +98,12 @@ impl<'a> Facts<'a> {
             .map(|path| Control { id: path.destination, reached: path.reached, distance: path.distance })
             .collect();
         let own = Series::of(run, &[Selector::all(Run::TARGET)]);
-        let references = controls.clone();
         let controls = together(question, &own, controls);
         let selectors: Vec<Selector> = controls.iter().map(|one| Selector::all(one.id)).collect();
         let distance = controls.iter().filter_map(|one| one.distance).max();
         let theirs = Series::of(run, &selectors);
         let base = if theirs.last_router() > 0 { &theirs } else { &own };
-        let neighbours = question.neighbours.clone();
-        let owners = Owners::new(base, distance, question.target, question.references, neighbours);
+        let owners = Owners::new(base, distance, question);
         let rigour = Rigour { alpha, for_all_flows: true };
         let contrast = contrast(run, Selector::all(Run::TARGET), &selectors, distance, &owners, rigour);
         let reach = Reach::of(run, Run::TARGET);
@@ -120,7 +116,6 @@ impl<'a> Facts<'a> {
             cycle: cycle(&own),
             reach,
             own,
-            references,
             controls,
             check: check(run),
             distance,
@@ -149,11 +144,7 @@ impl<'a> Facts<'a> {
     /// The lowest TTL at which something came in the target's name, preferring answers that name their probe.
     #[must_use]
     pub fn answered_at(&self) -> Option<u8> {
-        let lowest = |ambiguous| {
-            let matching = self.answers.iter().filter(move |answer| !answer.ambiguous || ambiguous);
-            matching.filter_map(|answer| answer.ttl).min()
-        };
-        lowest(false).or_else(|| lowest(true))
+        nearest(&self.answers).or_else(|| self.answers.iter().filter_map(|answer| answer.ttl).min())
     }
 
     /// A control's host answered, or routers behind the target's last one did: there is something to compare with.
@@ -181,8 +172,7 @@ impl<'a> Facts<'a> {
     /// The ASes of an address on any of the paths.
     #[must_use]
     pub fn asns_of(&self, address: IpAddr) -> Vec<Asn> {
-        let paths = std::iter::once(self.question.target).chain(self.question.references);
-        paths.flat_map(|path| attribution_of(path, address)).next().unwrap_or_default()
+        asns_of(self.question, address)
     }
 
     /// The names of all ASes that the paths show.
@@ -213,6 +203,11 @@ impl<'a> Facts<'a> {
     }
 }
 
+fn asns_of(question: &Question<'_>, address: IpAddr) -> Vec<Asn> {
+    let mut paths = std::iter::once(question.target).chain(question.references);
+    paths.find_map(|path| attribution_of(path, address)).unwrap_or_default()
+}
+
 fn attribution_of(path: &Path, address: IpAddr) -> Option<Vec<Asn>> {
     path.hops.iter().find_map(|hop| {
         let place = hop.hop.responders.iter().position(|one| one.address == address)?;
@@ -224,8 +219,7 @@ fn attribution_of(path: &Path, address: IpAddr) -> Option<Vec<Asn>> {
 fn check(run: &Run) -> Option<Control> {
     let (id, _) = run.destinations().find(|(_, one)| one.role == Role::Check)?;
     let found = answers(run, id);
-    let distance = found.iter().filter(|answer| !answer.ambiguous).filter_map(|answer| answer.ttl).min();
-    Some(Control { id, reached: !found.is_empty(), distance })
+    Some(Control { id, reached: !found.is_empty(), distance: nearest(&found) })
 }
 
 /// The controls that share the target's path the longest. One that has left it before says nothing about what is
@@ -240,10 +234,7 @@ fn together(question: &Question<'_>, own: &Series, controls: Vec<Control>) -> Ve
         |series: &Series, ttl: u8| own.at(ttl).routers.iter().any(|one| series.at(ttl).has(one.address));
     let shared = |series: &Series| (1..=own.last_router()).rev().find(|ttl| meets(series, *ttl)).unwrap_or(0);
     let best = paths.iter().map(shared).max().unwrap_or(0);
-    let asns = |address: IpAddr| {
-        let paths = std::iter::once(question.target).chain(question.references);
-        paths.flat_map(|path| attribution_of(path, address)).next().unwrap_or_default()
-    };
+    let asns = |address| asns_of(question, address);
     // A router of the same network at the same distance is a branch of the same way.
     let beside = |series: &Series| {
         let theirs = series.at(best).routers.iter().map(|one| asns(one.address));
@@ -253,20 +244,19 @@ fn together(question: &Question<'_>, own: &Series, controls: Vec<Control>) -> Ve
     let stays = |series: &Series| {
         best == 0 || meets(series, best) || series.at(best).routers.is_empty() || beside(series)
     };
-    let kept: Vec<Control> =
-        controls.into_iter().zip(&paths).filter(|(_, series)| stays(series)).map(|(one, _)| one).collect();
+    let kept: Vec<(Control, &Series)> =
+        controls.into_iter().zip(&paths).filter(|(_, series)| stays(series)).collect();
     // The same host on another port shares everything but the port: the best control there is.
     let target = run.destination(Run::TARGET);
-    let itself = |one: &Control| {
+    let itself = |(one, series): &(Control, &Series)| {
         let other = run.destination(one.id);
-        let goes_on = Series::of(run, &[Selector::all(one.id)]).last_router() > best;
+        let goes_on = series.last_router() > best;
         one.reached && goes_on && (other.address, other.protocol) == (target.address, target.protocol)
     };
-    if kept.iter().any(itself) {
-        return kept.into_iter().filter(itself).collect();
-    }
-    let alive = kept.iter().any(|one| one.reached);
-    kept.into_iter().filter(|one| one.reached || !alive).collect()
+    let alive = kept.iter().any(|(one, _)| one.reached);
+    let best_there_is = kept.iter().any(itself);
+    let serves = |one: &(Control, &Series)| if best_there_is { itself(one) } else { one.0.reached || !alive };
+    kept.into_iter().filter(serves).map(|(one, _)| one).collect()
 }
 
 /// Looks for routers that come back with a period of two or more.
@@ -322,13 +312,13 @@ const fn greatest_common_divisor(a: u8, b: u8) -> u8 {
     a
 }
 
-fn split(
-    question: &Question<'_>,
+fn split<'a>(
+    question: &'a Question<'a>,
     reach: &Reach,
     controls: &[Selector],
     distance: Option<u8>,
     alpha: f64,
-) -> Option<Split> {
+) -> Option<Split<'a>> {
     let run = question.run;
     let (mut dead, mut alive) = (0, 0);
     for (flow, sent, answered) in &reach.flows {
@@ -347,8 +337,7 @@ fn split(
     others.push(Selector { destination: Run::TARGET, flows: alive });
     let rigour = Rigour { alpha, for_all_flows: false };
     let arriving = Series::of(run, &others);
-    let neighbours = question.neighbours.clone();
-    let owners = Owners::new(&arriving, distance, question.target, question.references, neighbours);
+    let owners = Owners::new(&arriving, distance, question);
     let contrast = contrast(run, subject, &others, distance, &owners, rigour);
     Some(Split { dead, alive, chance, contrast, owners })
 }

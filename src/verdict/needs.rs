@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::contrast::{Contrast, ControlHop, MOST_PAIRS};
 use super::facts::{DEAD_AFTER, Facts, asked};
-use super::observe::{FlowSet, Reach, Selector, Series, bit};
+use super::observe::{FlowSet, Reach, Selector, Series, bit, pairs, shortest_way_back};
 use super::rules::{self, Draft, Ground};
 use super::{Kind, Reason, stats};
-use crate::trace::{Advice, DestinationId, FlowId, Member, Moment, Need, Run, Stage};
+use crate::trace::{Advice, DestinationId, FlowId, Member, Moment, Need, Probe, Run, Stage};
 
 /// A host that is down is reported by the last router after its address resolution has failed, which takes 3 s.
 const HOST_DOWN_REPORT: Duration = Duration::from_secs(4);
@@ -89,7 +89,7 @@ impl Wanted<'_> {
 
     /// Single probes of the target at `ttl`, in flows that have nothing open at `other`.
     fn singles_apart(&mut self, ttl: u8, other: u8, count: u32) {
-        let limited = |probe: &&crate::trace::Probe| probe.stage != Stage::Reach;
+        let limited = |probe: &&Probe| probe.stage != Stage::Reach;
         let mut flows: Vec<(u32, u16)> = (0..self.flows())
             .filter(|flow| {
                 let mut there = self.run().probes_to(Run::TARGET).filter(limited);
@@ -164,10 +164,7 @@ impl Wanted<'_> {
     /// those of the same host's other ports and protocols: from where do those answer?
     fn elsewhere(&mut self) {
         let Some(here) = self.facts.answered_at() else { return };
-        let back = |answers: &[super::observe::Answer]| {
-            answers.iter().filter_map(|answer| answer.reply_ttl).map(crate::trace::hops_back).min()
-        };
-        let near = back(&self.facts.answers);
+        let near = shortest_way_back(&self.facts.answers);
         let distance = self.facts.distance;
         let early = distance.is_some_and(|distance| distance >= here + rules::SUSPICIOUSLY_NEAR);
         let suspects: Vec<(DestinationId, u8)> = self
@@ -177,7 +174,7 @@ impl Wanted<'_> {
                 !answers.is_empty() && answers.iter().all(|answer| answer.ttl.is_none())
             })
             .filter_map(|(id, _, answers)| {
-                let far = back(&answers)?;
+                let far = shortest_way_back(&answers)?;
                 (early || far >= near? + rules::SUSPICIOUSLY_NEAR).then_some((id, far))
             })
             .collect();
@@ -359,7 +356,7 @@ impl Wanted<'_> {
         if let Some(before) = contrast.before {
             self.close();
             // The scope can wait; its probes would take the pairs' place.
-            let open = |probe: &crate::trace::Probe| probe.stage == Stage::Confirm && !probe.is_settled();
+            let open = |probe: &Probe| probe.stage == Stage::Confirm && !probe.is_settled();
             if self.needs.is_empty() && !self.run().probes.iter().any(open) {
                 self.scope_at(before.ttl);
             }
@@ -411,8 +408,7 @@ impl Wanted<'_> {
     fn pairs_sent(&self, ttl: u8) -> u32 {
         let controls: Vec<Selector> =
             self.facts.controls.iter().map(|control| Selector::all(control.id)).collect();
-        super::observe::pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None, &[Stage::Confirm])
-            .asked
+        pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None, &[Stage::Confirm]).asked
     }
 
     /// Pairs where they decide.
@@ -496,17 +492,11 @@ impl Wanted<'_> {
             if sent[place] >= MOST_PAIRS {
                 return;
             }
-            {
-                let control = controls[sent[place] as usize % controls.len()];
-                let flow_id = FlowId(flow as u16);
-                self.push(
-                    &[(Run::TARGET, flow_id), (control, flow_id)],
-                    Some(hops[place].ttl),
-                    Stage::Confirm,
-                );
-                used[flow] += 1;
-                sent[place] += 1;
-            }
+            let control = controls[sent[place] as usize % controls.len()];
+            let pair = [Run::TARGET, control].map(|one| (one, FlowId(flow as u16)));
+            self.push(&pair, Some(hops[place].ttl), Stage::Confirm);
+            used[flow] += 1;
+            sent[place] += 1;
         }
     }
 

@@ -191,6 +191,18 @@ pub fn answers(run: &Run, id: DestinationId) -> Vec<Answer> {
     found
 }
 
+/// The lowest TTL that drew one of these answers; those that do not name their probe tell none.
+#[must_use]
+pub fn nearest(answers: &[Answer]) -> Option<u8> {
+    answers.iter().filter(|answer| !answer.ambiguous).filter_map(|answer| answer.ttl).min()
+}
+
+/// The shortest way that one of these answers came back, in hops.
+#[must_use]
+pub fn shortest_way_back(answers: &[Answer]) -> Option<u8> {
+    answers.iter().filter_map(|answer| answer.reply_ttl).map(hops_back).min()
+}
+
 /// An ICMP destination unreachable that is no answer of the host itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::Question;
 use super::observe::Series;
 use crate::number::Asn;
 use crate::path::{Attribution, Kind, Neighbours, Path};
@@ -62,30 +63,25 @@ pub struct Candidates {
 
 /// The control's path as owners, TTL by TTL, the destination's own AS behind the last router.
 #[derive(Clone, Debug)]
-pub struct Owners {
+pub struct Owners<'a> {
     hops: Vec<Owner>,
     /// What the table says of every address seen, on whatever path.
     known: BTreeMap<IpAddr, BTreeSet<Asn>>,
     /// Origins of the target's own prefix.
     pub destination: BTreeSet<Asn>,
     /// Which ASes are neighbours, as far as is known.
-    neighbours: Neighbours,
+    neighbours: &'a Neighbours,
 }
 
-impl Owners {
-    /// From what the controls drew, with the attributions that `paths` carry.
+impl<'a> Owners<'a> {
+    /// From what the controls drew, with the attributions that the paths of the question carry.
     ///
     /// `distance` is the TTL at which the reference's host stands; where it is unknown, nothing is known behind the
     /// last router.
     #[must_use]
-    pub fn new(
-        controls: &Series,
-        distance: Option<u8>,
-        target: &Path,
-        paths: &[Path],
-        neighbours: Neighbours,
-    ) -> Self {
-        let known = attributions(target, paths);
+    pub fn new(controls: &Series, distance: Option<u8>, question: &'a Question<'a>) -> Self {
+        let Question { target, references, neighbours, .. } = *question;
+        let known = attributions(target, references);
         let destination: BTreeSet<Asn> = target.attribution.asns.iter().copied().collect();
         let last = distance.map_or(controls.last_router(), |distance| distance.saturating_sub(1));
         let mut hops = vec![Owner::default()];
@@ -105,7 +101,7 @@ impl Owners {
             let standing = Standing::Firm;
             hops.push(Owner { address: None, asns: destination.clone(), kind: None, standing, back: None });
         }
-        stand(&mut hops, &neighbours);
+        stand(&mut hops, neighbours);
         let known = known
             .into_iter()
             .map(|(address, attribution)| (address, attribution.asns.iter().copied().collect()))

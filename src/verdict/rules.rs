@@ -21,12 +21,12 @@ use std::net::IpAddr;
 
 use super::contrast::{Contrast, ControlHop, MOST_PAIRS};
 use super::facts::{DEAD_AFTER, Facts};
-use super::observe::{Reach, Refusal, bit};
+use super::observe::{Answer, Reach, Refusal, bit, nearest, shortest_way_back};
 use super::owner::Candidates;
 use super::stats;
 use super::{Figures, Kind, Mechanism, Reason, Scope};
 use crate::number::Asn;
-use crate::trace::{End, Protocol, ReplyKind, Role, Run, hops_back};
+use crate::trace::{End, FULL_TTL, Protocol, ReplyKind, Role, Run, hops_back, initial_ttl};
 
 /// No published mapping of router addresses to operators is right more often (bdrmap 2016, bdrmapIT 2018).
 const BEST_ATTRIBUTION: f64 = 0.98;
@@ -34,8 +34,6 @@ const BEST_ATTRIBUTION: f64 = 0.98;
 pub const SUSPICIOUSLY_NEAR: u8 = 2;
 /// How often the first hop that speaks in the target's name must be seen to do so, and the one before it not to.
 pub const SPEAKS: u32 = 3;
-/// TTL of a probe that is meant to reach its host.
-const FULL_TTL: u8 = 64;
 /// See [`SPEAKS`].
 pub const SILENT_BEFORE: u32 = 5;
 
@@ -203,7 +201,7 @@ fn self_check(facts: &Facts<'_>) -> Option<Draft> {
     // A host of another network that is known to work is silent as well: the fault is nearer to us than any of them.
     let far = facts.check.as_ref().filter(|far| !far.reached)?;
     let asked = Reach::of(run, far.id).sent();
-    let nobody = facts.answers.is_empty() && facts.references.iter().all(|one| !one.reached);
+    let nobody = facts.answers.is_empty() && facts.question.references.iter().all(|one| !one.reached);
     (nobody && asked >= SPEAKS)
         .then(|| Draft { ground: Ground::FarHostSilent, ..Draft::inconclusive(Reason::SelfCheck) })
 }
@@ -214,12 +212,7 @@ fn self_check(facts: &Facts<'_>) -> Option<Draft> {
 /// difference says that the former is not the host.
 pub fn nearer_than_itself(facts: &Facts<'_>) -> Option<(u8, u8)> {
     let here = facts.answered_at()?;
-    let there = facts
-        .variants()
-        .filter_map(|(_, _, answers)| {
-            answers.iter().filter(|answer| !answer.ambiguous).filter_map(|answer| answer.ttl).min()
-        })
-        .min()?;
+    let there = facts.variants().filter_map(|(_, _, answers)| nearest(&answers)).min()?;
     (there >= here + SUSPICIOUSLY_NEAR).then_some((here, there))
 }
 
@@ -277,10 +270,8 @@ fn really_farther(facts: &Facts<'_>, here: u8) -> bool {
     }
     let near = facts.answers.iter().filter_map(|answer| answer.reply_ttl).map(hops_back).max();
     facts.variants().any(|(_, _, answers)| {
-        let far = answers.iter().filter_map(|answer| answer.reply_ttl).map(hops_back).min();
-        let ttl = answers.iter().filter(|answer| !answer.ambiguous).filter_map(|answer| answer.ttl).min();
-        near.zip(far).is_some_and(|(near, far)| far >= near + SUSPICIOUSLY_NEAR)
-            || ttl.is_some_and(|ttl| ttl >= here + SUSPICIOUSLY_NEAR)
+        near.zip(shortest_way_back(&answers)).is_some_and(|(near, far)| far >= near + SUSPICIOUSLY_NEAR)
+            || nearest(&answers).is_some_and(|ttl| ttl >= here + SUSPICIOUSLY_NEAR)
     })
 }
 
@@ -441,12 +432,8 @@ fn reachable(facts: &Facts<'_>) -> Option<Draft> {
 /// The answers to the target's probes and those to its other ports and protocols start from different TTLs: two stacks
 /// speak in one name. A translator or a load balancer does that as well (Weaver et al. 2009), so that it is no verdict.
 fn two_hosts(facts: &Facts<'_>) -> bool {
-    let starts = |answers: &[super::observe::Answer]| -> BTreeSet<u8> {
-        answers
-            .iter()
-            .filter_map(|answer| answer.reply_ttl)
-            .map(|ttl| ttl.saturating_add(hops_back(ttl) - 1))
-            .collect()
+    let starts = |answers: &[Answer]| -> BTreeSet<u8> {
+        answers.iter().filter_map(|answer| answer.reply_ttl).map(initial_ttl).collect()
     };
     let own = starts(&facts.answers);
     facts.variants().any(|(_, _, answers)| {
@@ -818,8 +805,8 @@ fn scope(facts: &Facts<'_>, ttl: u8) -> Scope {
     let own = facts.run().destination(Run::TARGET).protocol;
     // The same host on another port, named as a reference, is one more.
     let target = facts.run().destination(Run::TARGET);
-    let same_host = facts.references.iter().filter(|one| one.reached).any(|one| {
-        let reference = facts.run().destination(one.id);
+    let same_host = facts.question.references.iter().filter(|one| one.reached).any(|one| {
+        let reference = facts.run().destination(one.destination);
         matches!(reference.role, Role::Reference(_))
             && (reference.address, reference.protocol) == (target.address, own)
     });

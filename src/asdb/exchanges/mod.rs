@@ -21,8 +21,8 @@ use jiff::civil::Date;
 use self::read::{Contents, Exchange, Form};
 use super::error::{Digest, Error, Operation};
 use super::file;
-use super::ixp::find;
-use super::range::{Announced, Range, Segment, flatten};
+use super::ixp::{by_family, find};
+use super::range::Segment;
 use super::sources::{bytes_of, file_name};
 use crate::number::Asn;
 
@@ -189,20 +189,8 @@ impl Exchanges {
                 kept.push(member);
             }
         }
-        let (mut four, mut six) = (Vec::new(), Vec::new());
-        for (value, lan) in (0..).zip(&lans) {
-            match lan.prefix {
-                IpNetwork::V4(prefix) => {
-                    let range = Range::of_prefix(u32::from(prefix.ip()), prefix.prefix().into());
-                    four.push(Announced { range, value });
-                }
-                IpNetwork::V6(prefix) => {
-                    let range = Range::of_prefix(u128::from(prefix.ip()), prefix.prefix().into());
-                    six.push(Announced { range, value });
-                }
-            }
-        }
-        Self { members: kept, four: flatten(four), six: flatten(six), lans, names, files }
+        let (four, six) = by_family(lans.iter().map(|lan| lan.prefix));
+        Self { members: kept, four, six, lans, names, files }
     }
 
     /// What is known of an address; nothing if no file has it as a member's or in a LAN. The narrowest LAN answers.
