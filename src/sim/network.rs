@@ -302,13 +302,8 @@ impl Network {
         };
         let chained = topology.chains.iter().flat_map(|chain| {
             chain.nodes.windows(2).map(move |pair| super::topology::Link {
-                between: [pair[0].clone(), pair[1].clone()],
                 ms: chain.ms,
-                jitter_ms: 0.0,
-                loss: 0.0,
-                space: None,
-                cost: None,
-                cost_back: None,
+                ..super::topology::Link::plain(&pair[0], &pair[1])
             })
         });
         for link in chained.chain(topology.links.iter().cloned()) {

@@ -236,6 +236,8 @@ struct Draft<'a> {
 }
 
 const PORT: u16 = 25;
+/// Costs of a link that nothing takes on the way out, and everything on the way back.
+const THAT_WAY_BACK: (u32, u32) = (5000, 1);
 const TARGET: &str = "target";
 
 impl<'a> Draft<'a> {
@@ -325,41 +327,34 @@ impl<'a> Draft<'a> {
     }
 
     fn draw_networks(&mut self) {
-        let space = |name: &str, asn: Option<u32>, number: u8, routers: Vec<String>| AddressSpace {
+        let numbered = |name: &str, asn: Option<u32>, four: Ipv4Network, six: Ipv6Network| AddressSpace {
             name: name.to_owned(),
             asn,
             as_name: asn.map(|asn| format!("Network {asn}")),
             ixp: false,
-            v4: Some(
-                Ipv4Network::new(Ipv4Addr::new(20, number, 0, 0), 16).unwrap_or_else(|_| unreachable!()),
-            ),
-            v6: Some(
-                Ipv6Network::new(Ipv6Addr::new(0x2a0f, 0x1000 + u16::from(number), 0, 0, 0, 0, 0, 0), 32)
-                    .unwrap_or_else(|_| unreachable!()),
-            ),
-            routers,
+            v4: Some(four),
+            v6: Some(six),
+            routers: Vec::new(),
         };
-        let mut home = space("home", None, 250, vec!["home".to_owned()]);
-        home.v4 =
-            Some(Ipv4Network::new(Ipv4Addr::new(192, 168, 1, 0), 24).unwrap_or_else(|_| unreachable!()));
-        home.v6 = Some(
-            Ipv6Network::new(Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0), 48)
-                .unwrap_or_else(|_| unreachable!()),
-        );
-        self.networks.push(home);
+        let space = |name: &str, asn: Option<u32>, number: u8, routers: Vec<String>| AddressSpace {
+            routers,
+            ..numbered(
+                name,
+                asn,
+                four(Ipv4Addr::new(20, number, 0, 0), 16),
+                six([0x2a0f, 0x1000 + u16::from(number), 0], 32),
+            )
+        };
+        let home = four(Ipv4Addr::new(192, 168, 1, 0), 24);
+        let home = numbered("home", None, home, six([0xfd00, 1, 0], 48));
+        self.networks.push(AddressSpace { routers: vec!["home".to_owned()], ..home });
         for (place, system) in self.systems.iter().enumerate() {
             let routers = system.rows.iter().flatten().cloned().collect();
             self.networks.push(space(&format!("as{place}"), Some(system.asn.0), place as u8 + 1, routers));
         }
         // Space that no table has; a far AS that third parties answer from; and an exchange's LAN.
-        let mut nobody = space("nobody", None, 0, Vec::new());
-        nobody.v4 =
-            Some(Ipv4Network::new(Ipv4Addr::new(198, 18, 0, 0), 16).unwrap_or_else(|_| unreachable!()));
-        nobody.v6 = Some(
-            Ipv6Network::new(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), 48)
-                .unwrap_or_else(|_| unreachable!()),
-        );
-        self.networks.push(nobody);
+        let nobody = four(Ipv4Addr::new(198, 18, 0, 0), 16);
+        self.networks.push(numbered("nobody", None, nobody, six([0x2001, 2, 0], 48)));
         self.networks.push(space("far", Some(1999), 99, vec!["far".to_owned()]));
         for third in 0..8u8 {
             self.networks.push(space(
@@ -387,16 +382,7 @@ impl<'a> Draft<'a> {
             if usual && self.chance(0.5) { self.dice.random_range(0..40) as f64 / 10.0 } else { 0.0 };
         let loss =
             if usual && self.chance(0.3) { self.dice.random_range(0..100) as f64 / 10_000.0 } else { 0.0 };
-        let between = [from.to_owned(), to.to_owned()];
-        self.links.push(Link {
-            between,
-            ms: Some(ms),
-            jitter_ms,
-            loss,
-            space: Some(space),
-            cost: None,
-            cost_back: None,
-        });
+        self.links.push(Link { ms: Some(ms), jitter_ms, loss, space: Some(space), ..Link::plain(from, to) });
     }
 
     fn draw_links(&mut self) {
@@ -424,30 +410,10 @@ impl<'a> Draft<'a> {
             let from = self.dice.random_range(to + 2..rows.len() - 1);
             let (near, beyond) = (rows[to].last().map(|row| row[0].clone()), rows[from][0][0].clone());
             let Some(near) = near else { return };
-            for (ends, space) in
-                [([near.clone(), "far".to_owned()], "far"), (["far".to_owned(), beyond], "far")]
-            {
-                self.links.push(Link {
-                    between: ends,
-                    ms: Some(2.0),
-                    jitter_ms: 0.0,
-                    loss: 0.0,
-                    space: Some(space.to_owned()),
-                    cost: Some(5000),
-                    cost_back: Some(1),
-                });
-            }
+            self.detour(&near, "far", "far", 2.0, THAT_WAY_BACK);
+            self.detour("far", &beyond, "far", 2.0, THAT_WAY_BACK);
         } else {
-            let links = Link {
-                between: ["home".to_owned(), "far".to_owned()],
-                ms: Some(2.0),
-                jitter_ms: 0.0,
-                loss: 0.0,
-                space: Some("far".to_owned()),
-                cost: Some(9000),
-                cost_back: Some(9000),
-            };
-            self.links.push(links);
+            self.detour("home", "far", "far", 2.0, (9000, 9000));
         }
     }
 
@@ -522,17 +488,8 @@ impl<'a> Draft<'a> {
         if let Some(network) = self.networks.iter_mut().find(|one| one.name == space) {
             network.routers.push(between.clone());
         }
-        for ends in [[near, between.clone()], [between, name.to_owned()]] {
-            self.links.push(Link {
-                between: ends,
-                ms: Some(2.0),
-                jitter_ms: 0.0,
-                loss: 0.0,
-                space: Some(space.clone()),
-                cost: Some(5000),
-                cost_back: Some(1),
-            });
-        }
+        self.detour(&near, &between, &space, 2.0, THAT_WAY_BACK);
+        self.detour(&between, name, &space, 2.0, THAT_WAY_BACK);
     }
 
     fn host(&mut self, name: &str, at: &str, last: u8, works: bool) {
@@ -577,23 +534,7 @@ impl<'a> Draft<'a> {
     }
 
     fn rule(&self, at: &str, place: Place, action: Action) -> Rule {
-        Rule {
-            at: at.to_owned(),
-            place,
-            to: Some(TARGET.to_owned()),
-            from: None,
-            protocol: None,
-            port: None,
-            source_port: None,
-            action,
-            code: RejectCode::default(),
-            ttl: None,
-            mirror_ttl: false,
-            pass: false,
-            from_s: 0.0,
-            until_s: None,
-            share: None,
-        }
+        Rule { to: Some(TARGET.to_owned()), ..Rule::new(at, place, action) }
     }
 
     fn place(&mut self) -> Place {
@@ -783,7 +724,7 @@ impl<'a> Draft<'a> {
                 let place = self.systems.iter().position(|system| system.asn == rows[start].1)?;
                 let space = format!("as{place}");
                 if skips {
-                    self.detour(&near, &far, &space, (800, 800));
+                    self.detour(&near, &far, &space, 1.5, (800, 800));
                     self.routes.push(Route {
                         at: near,
                         to: TARGET.to_owned(),
@@ -797,8 +738,8 @@ impl<'a> Draft<'a> {
                     if let Some(network) = self.networks.iter_mut().find(|one| one.name == space) {
                         network.routers.push(name.clone());
                     }
-                    self.detour(&near, &name, &space, (800, 800));
-                    self.detour(&name, &far, &space, (800, 800));
+                    self.detour(&near, &name, &space, 1.5, (800, 800));
+                    self.detour(&name, &far, &space, 1.5, (800, 800));
                     for (at, via) in [(near, name.clone()), (name, far)] {
                         self.routes.push(Route {
                             at,
@@ -839,16 +780,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A link that nothing takes but what is sent there.
-    fn detour(&mut self, from: &str, to: &str, space: &str, costs: (u32, u32)) {
+    /// A link off the usual way, with its costs there and back.
+    fn detour(&mut self, from: &str, to: &str, space: &str, ms: f64, costs: (u32, u32)) {
         self.links.push(Link {
-            between: [from.to_owned(), to.to_owned()],
-            ms: Some(1.5),
-            jitter_ms: 0.0,
-            loss: 0.0,
+            ms: Some(ms),
             space: Some(space.to_owned()),
             cost: Some(costs.0),
             cost_back: Some(costs.1),
+            ..Link::plain(from, to)
         });
     }
 
@@ -935,6 +874,16 @@ impl<'a> Draft<'a> {
         };
         World { topology, v6, fault, culprit, lost_after, destination, path, neighbours }
     }
+}
+
+fn four(base: Ipv4Addr, length: u8) -> Ipv4Network {
+    Ipv4Network::new(base, length).unwrap_or_else(|_| unreachable!("lengths are written here"))
+}
+
+/// The prefix that begins with these three groups.
+fn six([one, two, three]: [u16; 3], length: u8) -> Ipv6Network {
+    let base = Ipv6Addr::new(one, two, three, 0, 0, 0, 0, 0);
+    Ipv6Network::new(base, length).unwrap_or_else(|_| unreachable!("lengths are written here"))
 }
 
 /// The conclusions that accuse nobody wrongly.

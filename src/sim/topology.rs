@@ -187,6 +187,22 @@ pub struct Link {
     pub cost_back: Option<u32>,
 }
 
+impl Link {
+    /// Between these two, with nothing out of the ordinary.
+    #[must_use]
+    pub fn plain(one: impl Into<String>, other: impl Into<String>) -> Self {
+        Self {
+            between: [one.into(), other.into()],
+            ms: None,
+            jitter_ms: 0.0,
+            loss: 0.0,
+            space: None,
+            cost: None,
+            cost_back: None,
+        }
+    }
+}
+
 /// A host.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -264,6 +280,30 @@ pub struct Rule {
     pub until_s: Option<f64>,
     /// Share of the packets that it fits that it acts on (all if not said).
     pub share: Option<f64>,
+}
+
+impl Rule {
+    /// Does this to every packet that comes there.
+    #[must_use]
+    pub fn new(at: impl Into<String>, place: Place, action: Action) -> Self {
+        Self {
+            at: at.into(),
+            place,
+            to: None,
+            from: None,
+            protocol: None,
+            port: None,
+            source_port: None,
+            action,
+            code: RejectCode::default(),
+            ttl: None,
+            mirror_ttl: false,
+            pass: false,
+            from_s: 0.0,
+            until_s: None,
+            share: None,
+        }
+    }
 }
 
 /// Where in a router a rule acts.

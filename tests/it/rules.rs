@@ -6,29 +6,13 @@
 use std::time::Duration;
 
 use lasthop::probe::Plan;
-use lasthop::sim::{Action, Link, Network, Place, RejectCode, Route, Rule, Topology};
+use lasthop::sim::{Action, Link, Network, Place, Route, Rule, Topology};
 use lasthop::verdict::{Kind, Mechanism, Reason, Scope, Verdict};
 
 use super::sim::{measure, topology};
 
 fn rule(at: &str, place: Place, to: Option<&str>, action: Action) -> Rule {
-    Rule {
-        at: at.to_owned(),
-        place,
-        to: to.map(str::to_owned),
-        from: None,
-        protocol: None,
-        port: None,
-        source_port: None,
-        action,
-        code: RejectCode::default(),
-        ttl: None,
-        mirror_ttl: false,
-        pass: false,
-        from_s: 0.0,
-        until_s: None,
-        share: None,
-    }
+    Rule { to: to.map(str::to_owned), ..Rule::new(at, place, action) }
 }
 
 const TARGET: Option<&str> = Some("mx1.proton");
@@ -242,15 +226,8 @@ fn rule_09_reference_diverges_before_the_target_is_lost() {
     let mut before = "isp2".to_owned();
     for number in 1..=5 {
         let next = format!("other{number}");
-        topology.links.push(Link {
-            between: [before, next.clone()],
-            ms: None,
-            jitter_ms: 0.0,
-            loss: 0.0,
-            space: Some("limelight".to_owned()),
-            cost: None,
-            cost_back: None,
-        });
+        let space = Some("limelight".to_owned());
+        topology.links.push(Link { space, ..Link::plain(before, next.clone()) });
         before = next;
     }
     topology.hosts.iter_mut().find(|host| host.name == "mx-neighbour").unwrap().at = before;

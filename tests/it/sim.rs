@@ -388,15 +388,9 @@ fn wherever_packets_are_dropped_the_named_set_holds_the_culprit() {
                     for chain in std::mem::take(&mut topology.chains) {
                         for pair in chain.nodes.windows(2) {
                             let far = borders.iter().find(|(a, b, _)| *a == pair[0] && *b == pair[1]);
-                            topology.links.push(Link {
-                                between: [pair[0].clone(), pair[1].clone()],
-                                ms: chain.ms,
-                                jitter_ms: 0.0,
-                                loss: 0.0,
-                                space: far.map(|(_, _, space)| (*space).to_owned()),
-                                cost: None,
-                                cost_back: None,
-                            });
+                            let space = far.map(|(_, _, space)| (*space).to_owned());
+                            let plain = Link::plain(&pair[0], &pair[1]);
+                            topology.links.push(Link { ms: chain.ms, space, ..plain });
                         }
                     }
                     for link in &mut topology.links {
