@@ -44,20 +44,19 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         // A list that was named is checked even where no search is made.
         let opt_out = match (searches, &words.opt_out) {
             (false, None) => None,
-            (_, named) => Some(OptOut::open(named.as_deref())?),
+            (_, named) => Some(OptOut::open(named.as_deref())),
         };
+        // Whoever may not probe at all should hear of that first, and not of a home that is another's.
         let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
-        let opt_out = opt_out.map_or_else(|| Ok(Vec::new()), OptOut::read)?;
+        let opt_out = opt_out.transpose()?.map_or_else(|| Ok(Vec::new()), OptOut::read)?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
         let target = &request.destinations[0];
         let cache = Cache::of_user(words.no_cache);
-        let key = search::announced(&data.grounds(), target.address).map(|prefix| Key {
-            prefix,
-            protocol: target.protocol,
-            port: target.port,
-        });
+        // Only a search asks the table where the neighbours are.
+        let prefix = searches.then(|| search::announced(&data.grounds(), target.address)).flatten();
+        let key = prefix.map(|prefix| Key { prefix, protocol: target.protocol, port: target.port });
         let search = searches.then(|| Search {
             hints: request.hints.clone(),
             opt_out,
@@ -65,7 +64,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             known: key.and_then(|key| cache.find(key, started_at)),
         });
         if verbose && let Some(search) = &search {
-            introduce_search(search, key.map(|key| key.prefix));
+            introduce_search(search, prefix);
         }
         let found = session::diagnose_searching(
             live.plan,

@@ -110,7 +110,7 @@ pub fn unwritable(path: &str, error: &io::Error) -> Failure {
 }
 
 /// The system's words without the number it adds.
-pub fn error_text(error: &io::Error) -> String {
+pub fn error_text(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -179,9 +179,7 @@ fn unreadable(error: &asdb::Error) -> Failure {
     let mut message = error.to_string();
     let mut below = error.source();
     while let Some(reason) = below {
-        let reason_text = reason.to_string();
-        // The system's words without the number it adds.
-        message.push_str(&format!(": {}", reason_text.split(" (os error").next().unwrap_or(&reason_text)));
+        message.push_str(&format!(": {}", error_text(reason)));
         below = reason.source();
     }
     Failure::input(message, Some(error.hint().to_owned()))

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use lasthop::probe::Plan;
-use lasthop::sim::{Action, Link, Network, Place, Route, Rule, Topology};
+use lasthop::sim::{Action, Link, Network, Place, ReplyFrom, Route, Rule, Topology};
 use lasthop::verdict::{Kind, Mechanism, Reason, Scope, Verdict};
 
 use super::sim::{measure, topology};
@@ -116,6 +116,71 @@ fn rule_01_self_check_a_far_host_that_works_is_silent() {
     let verdict = of(&topology);
     assert_eq!((verdict.kind, verdict.reason), (Kind::Inconclusive, Some(Reason::SelfCheck)));
     assert!(verdict.summary.contains("not even far answers"), "{}", verdict.summary);
+}
+
+/// The target skips a router that the reference passes, and is lost behind: every probe of it expires a hop farther than
+/// the reference's with the same TTL, so that "its last router" and "the next one" would be read off the wrong network.
+/// Routers that show the side they were entered by make the skipped way look like a branch.
+#[test]
+fn rule_09_a_way_of_another_length_accuses_nobody() {
+    let off_the_way = |from: &str, to: &str| Link {
+        space: Some("mts".to_owned()),
+        cost: Some(800),
+        cost_back: Some(800),
+        ..Link::plain(from, to)
+    };
+    let cases = [
+        ("mts3", "llnw1", Place::Ingress),
+        ("mts3", "llnw1", Place::Forward),
+        ("mts3", "mts4", Place::Forward),
+        ("mts4", "llnw1", Place::Ingress),
+        ("mts4", "mts4", Place::Forward),
+    ];
+    for (next, culprit, place) in cases {
+        let mut topology = topology("proton");
+        topology.links.push(off_the_way("mts1", next));
+        topology.routes.push(Route {
+            at: "mts1".to_owned(),
+            to: "mx1.proton".to_owned(),
+            via: next.to_owned(),
+            from_s: 0.0,
+            until_s: None,
+        });
+        topology.rules = vec![rule(culprit, place, TARGET, Action::Drop)];
+        let verdict = of(&topology);
+        assert_eq!(
+            verdict.reason,
+            Some(Reason::ReferenceDiverges),
+            "{culprit} {place:?}: {}",
+            verdict.summary
+        );
+    }
+}
+
+/// A router whose answers go back by a third network shows that network's address (Linux does): the target's packets never
+/// go there, and it is not accused of their loss; nor by the router's own word that it refuses.
+#[test]
+fn rule_11_a_network_that_only_lends_an_address_is_not_accused() {
+    let mut clean = topology("proton");
+    let mut third = clean.networks.iter().find(|network| network.name == "limelight").unwrap().clone();
+    (third.name, third.asn, third.routers) = ("third".to_owned(), Some(20_764), vec!["aside".to_owned()]);
+    third.v4 = Some("80.64.96.0/20".parse().unwrap());
+    third.v6 = Some("2a00:1620::/32".parse().unwrap());
+    clean.networks.push(third);
+    for (from, to) in [("mgts1", "aside"), ("aside", "mts3")] {
+        let space = Some("third".to_owned());
+        clean.links.push(Link { space, cost: Some(5000), cost_back: Some(1), ..Link::plain(from, to) });
+    }
+    clean.routers.entry("mts3".to_owned()).or_default().reply_from = ReplyFrom::Egress;
+    for culprit in ["mts1", "mts2", "mts3", "mts4"] {
+        for action in [Action::Drop, Action::Reject] {
+            let mut topology = clean.clone();
+            topology.rules = vec![rule(culprit, Place::Forward, TARGET, action)];
+            let verdict = of(&topology);
+            let accused = verdict.kind.names_somebody() && asns(&verdict).contains(&20_764);
+            assert!(!accused, "{culprit} {action:?}: {}", verdict.summary);
+        }
+    }
 }
 
 /// With a far host beside it the story ends as without.

@@ -1,7 +1,11 @@
 //! What a stranger types wrong, and what the program says: one sentence, a way out, the documented status, and with
 //! `--json` still one document.
 
+use std::fs;
 use std::io::{Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -340,4 +344,33 @@ fn schema_completions_and_man_page_are_there() {
         assert!(lasthop(&["completions", shell]).stdout.len() > 1000, "{shell}");
     }
     assert!(String::from_utf8_lossy(&lasthop(&["man"]).stdout).contains("Exit status"));
+}
+
+/// Whoever lacks the right to probe hears of that, and not of a home that is another's: `sudo -u` and services keep HOME.
+#[test]
+fn without_privilege_that_is_said_whatever_home_it_has() {
+    let test = "without_privilege_that_is_said_whatever_home_it_has";
+    if !nix::unistd::geteuid().is_root() {
+        super::net::skip::<()>(test, "needs root, to start the program as nobody");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let allow = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let (program, home) = (folder.path().join("lasthop"), folder.path().join("home"));
+    fs::copy(PROGRAM, &program).unwrap();
+    fs::create_dir(&home).unwrap();
+    for (path, mode) in [(folder.path(), 0o755), (program.as_path(), 0o755), (home.as_path(), 0o700)] {
+        allow(path, mode);
+    }
+    let output = Command::new(&program)
+        .args(["diagnose", "127.0.0.1", "25"])
+        .env("HOME", &home)
+        .env_remove("XDG_CONFIG_HOME")
+        .uid(65_534)
+        .gid(65_534)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("setcap cap_net_raw+ep"), "{said}");
 }
