@@ -11,12 +11,13 @@ use super::opt_out::OptOut;
 use super::output::{self, Sink};
 use super::progress::Progress;
 use super::request::{self, Beside, Request, Variants};
+use crate::net::LiveWire;
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
 use crate::report::{self, Measured, Session};
 use crate::session::search::{self, Outcome};
 use crate::session::{self, Search, Searched};
-use crate::trace::{End, Protocol, Run};
+use crate::trace::{End, Protocol, Run, SendFault};
 
 /// The reference that is not a host's name: one is looked for.
 const AUTO: &str = "auto";
@@ -32,13 +33,25 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         if words.no_search && named.len() < words.references.len() {
             return Err(Failure::usage("-r auto asks for what --no-search forbids", "leave out one of them"));
         }
-        let searches = auto && !words.no_search;
+        let sized = words.probing.size.is_some();
+        if sized && (asked || !named.is_empty() || !words.matrix.is_empty()) {
+            return Err(Failure::usage(
+                "--size compares large packets to the host with small ones to the same host",
+                "leave out -r, --hint and --matrix, or leave out --size",
+            ));
+        }
+        let searches = auto && !words.no_search && !sized;
         let variants = match words.matrix.as_slice() {
             [] => Variants::Usual,
             list => Variants::These(list),
         };
-        let beside =
-            Beside { references: &named, hints: &words.hints, check: words.check.as_deref(), variants };
+        let beside = Beside {
+            references: &named,
+            hints: &words.hints,
+            check: words.check.as_deref(),
+            variants,
+            small: true,
+        };
         let request = request::request(&words.probing, beside)?;
         let verbose = words.output.verbose > 0;
         // A list that was named is checked even where no search is made.
@@ -181,6 +194,7 @@ fn prepare(
     let files = Files::open(words.db.as_deref(), words.as_rel.as_deref(), &words.ixp)?;
     let socket = Socket { source: words.source, mark: words.fwmark, vrf: words.vrf.as_deref() };
     let live = live::open(request, &socket)?;
+    fits_the_interface(request, &live.wire)?;
     let data = files.read()?;
     known.asdb = Some(data.describe());
     known.vantage = live::vantage(&live.wire, &data.grounds(), words.label.as_deref());
@@ -188,6 +202,19 @@ fn prepare(
         introduce(request, &live.plan);
     }
     Ok((live, data))
+}
+
+/// No packet leaves that is longer than the interface takes: that is no fault of the path.
+fn fits_the_interface(request: &Request, wire: &LiveWire) -> Result<(), Failure> {
+    let (Some(size), Some(mtu)) = (request.destinations[0].size, wire.mtu()) else { return Ok(()) };
+    if u32::from(size) <= mtu {
+        return Ok(());
+    }
+    let interface = wire.interface().unwrap_or_default();
+    Err(Failure::usage(
+        format!("packets of {size} bytes do not fit through '{interface}', whose MTU is {mtu}"),
+        format!("ask for --size {mtu} or less"),
+    ))
 }
 
 /// Said before the first probe with `-v`, and in the README.
@@ -200,8 +227,9 @@ const CAUTION: [&str; 2] = [
 fn introduce(request: &Request, plan: &Plan) {
     for destination in &request.destinations {
         let port = destination.port.map_or(String::new(), |port| format!(" port {port}"));
+        let size = destination.size.map_or(String::new(), |size| format!(", packets of {size} bytes"));
         output::talk(&format!(
-            "{:?}: {} {} {}{port}",
+            "{:?}: {} {} {}{port}{size}",
             destination.role,
             report::safe(&destination.host),
             destination.address,
@@ -302,8 +330,15 @@ fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
         false => format!("probes to {} ({}) cannot be sent{why}", target.host, target.address),
         true => format!("probes can no longer be sent{why}"),
     };
-    let hint =
-        "check the interface, the route and this host's own firewall; what was measured until then is shown";
+    let too_big = run.probes.iter().rev().find_map(|probe| probe.fault) == Some(SendFault::TooBig);
+    let hint = match too_big {
+        true => {
+            "ask for fewer bytes with --size: this host itself does not send packets of that length on this way"
+        }
+        false => {
+            "check the interface, the route and this host's own firewall; what was measured until then is shown"
+        }
+    };
     Some(Failure::environment("send", message, Some(hint.into())))
 }
 

@@ -14,7 +14,7 @@ use crate::net::{LiveWire, OpenError, privilege};
 use crate::path::{Grounds, Origins};
 use crate::probe::Plan;
 use crate::trace::schema::{AsLinks, AsTable, DataFile, ExchangeData, Vantage};
-use crate::trace::{Protocol, SourcePorts};
+use crate::trace::{Destination, Protocol, ReferenceKind, Role, SourcePorts};
 
 /// An open wire, and what it tells of where it stands.
 pub struct Live {
@@ -47,6 +47,11 @@ pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
     let mut asked = crate::net::Request::new(request.family, addresses);
     for destination in &request.destinations {
         asked = asked.with(destination.protocol);
+    }
+    let small = |one: &Destination| one.role == Role::Reference(ReferenceKind::Small);
+    if request.destinations.iter().any(small) {
+        // The small control's own, see `Plan::source_ports`.
+        asked.ports *= 2;
     }
     // One flow more than the plan has: a search must not share one with it.
     let count = asked.ports;

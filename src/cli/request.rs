@@ -127,6 +127,8 @@ pub struct Beside<'a> {
     pub check: Option<&'a str>,
     /// The target's other ports and protocols.
     pub variants: Variants<'a>,
+    /// The target itself by small packets, where the size of packets is in question; then nothing else is compared with.
+    pub small: bool,
 }
 
 /// The target's other ports and protocols.
@@ -140,6 +142,9 @@ pub enum Variants<'a> {
     /// These.
     These(&'a [(Protocol, Option<u16>)]),
 }
+
+/// What every link takes that carries IPv6 (RFC 8200 §5).
+const LEAST_SIZE_V6: u16 = 1280;
 
 /// Most ports and protocols in a matrix.
 const MOST_VARIANTS: usize = 8;
@@ -195,8 +200,15 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
     let of_target = pick(&target_found.addresses);
     let address = *of_target.first().ok_or_else(|| Failure::usage("no address", "name another host"))?;
     probeable(&target.host, address)?;
-    let mut destinations =
-        vec![Destination { role: Role::Target, host: target.host.clone(), address, protocol, port }];
+    let size = words.size;
+    if let Some(size) = size.filter(|size| family == Family::V6 && *size < LEAST_SIZE_V6) {
+        return Err(Failure::usage(
+            format!("packets of {size} bytes are no question in IPv6: every link takes {LEAST_SIZE_V6}"),
+            "ask for --size 1280 or more, or for IPv4 with -4",
+        ));
+    }
+    let host = target.host.clone();
+    let mut destinations = vec![Destination { role: Role::Target, host, address, protocol, port, size }];
     for (endpoint, found) in references.iter().zip(&references_found) {
         let Some(address) = pick(&found.addresses).first().copied() else { continue };
         probeable(&endpoint.host, address)?;
@@ -219,6 +231,7 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
             address,
             protocol,
             port,
+            size: None,
         });
     }
     if let Some(text) = beside.check {
@@ -235,9 +248,20 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
             ));
         }
         let port = if protocol == Protocol::Icmp { None } else { endpoint.port.or(port) };
-        destinations.push(Destination { role: Role::Check, host: endpoint.host, address, protocol, port });
+        destinations.push(Destination {
+            role: Role::Check,
+            host: endpoint.host,
+            address,
+            protocol,
+            port,
+            size: None,
+        });
     }
-    destinations.extend(variants_of(&destinations[0], beside.variants)?);
+    if beside.small && size.is_some() {
+        destinations.push(crate::probe::small_control(&destinations[0]));
+    } else {
+        destinations.extend(variants_of(&destinations[0], beside.variants)?);
+    }
     let mut candidates = Vec::new();
     for endpoint in &hints {
         let found = net::lookup(&endpoint.host, Some(family)).map_err(|error| unresolved(&error, None))?;

@@ -281,6 +281,19 @@ impl Wire for LiveWire {
     }
 }
 
+/// `IP_PMTUDISC_PROBE` and `IPV6_PMTUDISC_PROBE` (ip(7), ipv6(7)).
+const PROBE: usize = 3;
+
+/// `IP_MTU_DISCOVER`.
+#[derive(Clone, Copy, Debug)]
+struct AnyLength4;
+nix::setsockopt_impl!(AnyLength4, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, usize, sockopt::SetUsize);
+
+/// `IPV6_MTU_DISCOVER`.
+#[derive(Clone, Copy, Debug)]
+struct AnyLength6;
+nix::setsockopt_impl!(AnyLength6, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, usize, sockopt::SetUsize);
+
 /// A raw socket that takes complete packets and receives none.
 fn open_sender(family: Family) -> Result<Socket, OpenError> {
     let domain = match family {
@@ -291,6 +304,7 @@ fn open_sender(family: Family) -> Result<Socket, OpenError> {
     let socket = Socket::new(domain, Type::RAW, Some(protocol)).map_err(raw_socket_error)?;
     socket.set_nonblocking(true).map_err(failed("make the sending socket non-blocking"))?;
     let tell = "have the sending socket tell of full queues";
+    let whole = "have the sending socket heed no path MTU but the interface's";
     match family {
         Family::V4 => {
             socket
@@ -298,12 +312,16 @@ fn open_sender(family: Family) -> Result<Socket, OpenError> {
                 .map_err(failed("have the sending socket take whole packets"))?;
             // Without this a packet that the interface's queue drops counts as sent, and then as lost by the network.
             setsockopt(&socket, sockopt::Ipv4RecvErr, &true).map_err(|errno| failed(tell)(errno.into()))?;
+            // What the kernel remembers of a path's MTU, from an earlier run or somebody else's connection, must not keep
+            // a packet here: whether it gets through is the question.
+            setsockopt(&socket, AnyLength4, &PROBE).map_err(|errno| failed(whole)(errno.into()))?;
         }
         Family::V6 => {
             socket
                 .set_header_included_v6(true)
                 .map_err(failed("have the sending socket take whole packets"))?;
             setsockopt(&socket, sockopt::Ipv6RecvErr, &true).map_err(|errno| failed(tell)(errno.into()))?;
+            setsockopt(&socket, AnyLength6, &PROBE).map_err(|errno| failed(whole)(errno.into()))?;
         }
     }
     Ok(socket)

@@ -113,6 +113,12 @@ fn ipv6(ip: &Ip, source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, payload:
 /// A TCP segment without data.
 #[must_use]
 pub fn tcp(ip: &Ip, segment: &Tcp<'_>) -> Vec<u8> {
+    tcp_with_data(ip, segment, &[])
+}
+
+/// A TCP segment with data. A SYN may carry some (RFC 9293 §3.5): whoever takes none acknowledges the SYN alone.
+#[must_use]
+pub fn tcp_with_data(ip: &Ip, segment: &Tcp<'_>, data: &[u8]) -> Vec<u8> {
     let mut options = Vec::with_capacity(40);
     for option in segment.options {
         let whole = options.len();
@@ -123,8 +129,10 @@ pub fn tcp(ip: &Ip, segment: &Tcp<'_>) -> Vec<u8> {
         }
     }
     options.resize(options.len().next_multiple_of(4), 0);
-    let mut bytes = vec![0; 20 + options.len()];
-    bytes[20..].copy_from_slice(&options);
+    let header = 20 + options.len();
+    let mut bytes = vec![0; header + data.len()];
+    bytes[20..header].copy_from_slice(&options);
+    bytes[header..].copy_from_slice(data);
     let mut packet = MutableTcpPacket::new(&mut bytes).expect("20 bytes and more");
     packet.set_source(segment.source);
     packet.set_destination(segment.destination);

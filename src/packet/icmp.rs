@@ -111,6 +111,29 @@ pub const fn is_icmp(address: IpAddr, number: u8) -> bool {
     }
 }
 
+/// Plateaus of MTUs in use (RFC 1191 §7.1), below the largest that IP has, from that on down.
+const PLATEAUS: [u16; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+
+/// The least MTU that a link may have (RFC 791 §3.2, RFC 8200 §5): no message lowers the size of packets below it.
+const fn least_mtu(v6: bool) -> u16 {
+    if v6 { 1280 } else { 68 }
+}
+
+/// The size that a host sends packets with after a message that those of `size` bytes are too big for a link with this
+/// `mtu`; `None` if the message says nothing to go by.
+///
+/// RFC 1191 §3: a message without an MTU, as old routers send it, lowers to the next plateau; one below 68 is not heeded,
+/// nor (RFC 8201 §4) one below 1280 in IPv6; one that is not below the size contradicts itself.
+#[must_use]
+pub fn smaller(v6: bool, size: u16, mtu: u32) -> Option<u16> {
+    let next = match u16::try_from(mtu) {
+        Ok(0) if !v6 => PLATEAUS.into_iter().find(|plateau| *plateau < size)?,
+        Ok(mtu) => mtu,
+        Err(_) => return None,
+    };
+    (least_mtu(v6)..size).contains(&next).then_some(next)
+}
+
 /// The next-hop MTU in an error's second word (RFC 1191 for IPv4 type 3 code 4, RFC 4443 §3.2 for IPv6 type 2).
 #[must_use]
 pub fn next_hop_mtu(v6: bool, rest: u32) -> u32 {

@@ -38,6 +38,8 @@ pub struct Segment<'a> {
     pub flags: u8,
     /// Window, unscaled.
     pub window: u16,
+    /// What follows the header.
+    pub payload: &'a [u8],
     options: &'a [u8],
 }
 
@@ -102,6 +104,7 @@ impl<'a> Segment<'a> {
             acknowledgment: u32::from_be_bytes([a0, a1, a2, a3]),
             flags,
             window: u16::from_be_bytes([w0, w1]),
+            payload: after(bytes, length),
             options: after(at_most(bytes, length), 20),
         })
     }

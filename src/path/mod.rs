@@ -102,7 +102,7 @@ pub fn paths(run: &Run, atlas: &mut Atlas<'_>) -> (Path, Vec<Path>) {
     let protocol = run.destination(Run::TARGET).protocol;
     let alone = run.references().next().is_none();
     let serves = |id: DestinationId| match run.destination(id).role {
-        Role::Target | Role::Check => false,
+        Role::Target | Role::Check | Role::Outsized => false,
         Role::Reference(_) => true,
         Role::Variant => !target.reached && (alone || run.destination(id).protocol == protocol),
     };

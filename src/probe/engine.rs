@@ -15,9 +15,10 @@ use super::identity::{Identity, Names, Recognised, Stray};
 use super::pace::{Bearer, Budgets};
 use super::plan::{Plan, PlanError};
 use super::wire::{Arrival, Transmit};
+use crate::packet::icmp;
 use crate::trace::{
-    Advice, Destination, DestinationId, End, FULL_TTL, FlowId, Losses, Moment, Need, Probe, ProbeId, Reply,
-    Role, Run, SendFault, Stage, Strays, WallTime,
+    Advice, Destination, DestinationId, End, FULL_TTL, FlowId, Losses, Moment, Need, Probe, ProbeId,
+    Protocol, Reply, ReplyKind, Role, Run, SendFault, Stage, Strays, WallTime,
 };
 
 /// How often a full send queue is tried again before the probe is written off.
@@ -29,6 +30,9 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(500);
 /// How long after a probe an unnamed answer of the host may still be its: the last SYN-ACK that Linux repeats
 /// comes after 1 + 2 + 4 + 8 + 16 s.
 const UNNAMED_LIFETIME: Duration = Duration::from_secs(32);
+/// How often routers may lower the size of the target's packets in one run. A path has fewer different MTUs, and whoever
+/// takes a byte off each time is none to be heeded.
+const MOST_LOWERED: usize = 8;
 
 /// One fact handed in.
 #[derive(Clone, Copy, Debug)]
@@ -457,10 +461,18 @@ impl Engine {
 
     /// The probe a packet answers, and whether that is a guess.
     fn assign(&self, found: &Recognised, at: Moment) -> Option<(ProbeId, bool)> {
-        let echo = found.kind == crate::trace::ReplyKind::EchoReply;
+        let echo = found.kind == ReplyKind::EchoReply;
+        // Every packet about an echo names its probe, whichever of the host's destinations it was sent for.
+        let names_exactly = |probe: &Probe| {
+            let (sent_to, named) =
+                (self.run.destination(probe.destination), self.run.destination(found.destination));
+            sent_to.protocol == Protocol::Icmp
+                && (sent_to.protocol, sent_to.address) == (named.protocol, named.address)
+        };
         let ours = |probe: &Probe| {
+            let same = self.identity.named_as(probe.destination) == self.identity.named_as(found.destination);
             probe.flow == found.flow
-                && (probe.destination == found.destination || echo)
+                && (same || echo || names_exactly(probe))
                 && probe.sent_at.is_some_and(|sent| sent <= at)
         };
         let named = |id: ProbeId| self.run.probes.get(id.0 as usize).filter(|probe| ours(probe));
@@ -537,13 +549,16 @@ impl Engine {
             interfaces: found.interfaces,
         };
         let (destination, ttl) = (probe.destination, limited(probe));
-        let address = self.run.destinations[usize::from(destination.0)].address;
+        let Destination { address, size, role, .. } = self.run.destinations[usize::from(destination.0)];
         let reached = reply.answers_for(address);
         let first = probe.replies.is_empty();
         probe.replies.push(reply);
         self.stale = true;
         if let Some(deadline) = self.deadlines[id.0 as usize].take() {
             self.waiting.remove(&(deadline, id));
+        }
+        if let (ReplyKind::TooBig { mtu }, Role::Target | Role::Outsized) = (found.kind, role) {
+            self.heed(size, mtu);
         }
         if !first || duplicate {
             return;
@@ -557,6 +572,38 @@ impl Engine {
             *distance = (*distance).min(ttl);
         }
         self.learn(destination, ttl, true, at);
+    }
+
+    /// A router says that a probe is too big: the target's next ones are as small as it says, as a host's would be (RFC
+    /// 1191, RFC 8201). Those sent so far are no longer probes of the target, but of one of that size, so that what is
+    /// concluded rests on packets of one size.
+    fn heed(&mut self, size: Option<u16>, mtu: u32) {
+        let target = &self.run.destinations[0];
+        let outsized = self.run.destinations.iter().filter(|one| one.role == Role::Outsized).count();
+        let (Some(size), Some(current)) = (size, target.size) else { return };
+        let Some(next) = icmp::smaller(target.address.is_ipv6(), size, mtu).filter(|next| *next < current)
+        else {
+            return;
+        };
+        // What still is a probe is larger than its name.
+        let enough = crate::probe::small_control(target).size.is_some_and(|least| next >= least);
+        if outsized >= MOST_LOWERED || !enough {
+            return;
+        }
+        let old = Destination { role: Role::Outsized, ..target.clone() };
+        let id = DestinationId(self.run.destinations.len() as u16);
+        self.identity.admit(std::slice::from_ref(&old));
+        self.identity.resize(next);
+        for list in [&mut self.plan.destinations, &mut self.run.destinations] {
+            list.push(old.clone());
+            list[0].size = Some(next);
+        }
+        self.faults_to.push(0);
+        for probe in self.run.probes.iter_mut().filter(|probe| probe.destination == Run::TARGET) {
+            probe.destination = id;
+        }
+        self.decided = false;
+        self.stale = true;
     }
 
     /// What a probe's fate says of whoever should have answered it.

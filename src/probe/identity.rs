@@ -14,6 +14,12 @@
 //! with another number by RST, and an open port would look closed; with the same number it sends its SYN-ACK again. The
 //! timestamps grow with each probe, as a stack's clock does: a SYN with an older one would be dropped (RFC 7323 §5).
 //!
+//! **Where size is in question** the target is compared with itself by small packets. Answers to an echo name their probe,
+//! so that large and small go in the very same flows. A SYN-ACK, a reset and a UDP answer do not, and one to a small probe
+//! must never count for a large one: there the small ones have source ports of their own. A large SYN carries data, which
+//! is legal (RFC 9293 §3.5) and what a host does not take leaves the SYN as it is; but a firewall may drop it for that
+//! alone, so that the small one carries some as well. Whoever does not take it says so for both.
+//!
 //! The keyed 16-bit numbers are a permutation, so that no two probes of a run share one. Zero is left out (a kernel
 //! fills in its own identification then; a zero UDP checksum means none), and so is 0xffff.
 
@@ -29,7 +35,7 @@ use crate::packet::udp::Datagram;
 use crate::packet::{icmp, ip, protocol, quotation::Quotation};
 use crate::trace::{
     Destination, DestinationId, Flow, FlowId, InterfaceObject, InterfaceRole, MplsLabel, ProbeId, Protocol,
-    Quoted, ReplyKind, SourcePorts, TcpReply,
+    Quoted, ReferenceKind, ReplyKind, Role, Run, SourcePorts, TcpReply,
 };
 
 /// How many probes a run can tell apart.
@@ -37,8 +43,13 @@ pub const MOST_PROBES: u32 = 65_534;
 
 /// The window a Linux stack offers in its SYN.
 const WINDOW: u16 = 64_240;
-/// Bytes of echo and UDP data: two that balance the checksum, eight keyed ones, the rest zero.
+/// Bytes of echo and UDP data: two that balance the checksum, eight keyed ones, the rest zero. More where the packet is to
+/// have a size.
 const PAYLOAD: usize = 24;
+/// Bytes of a SYN's header with the options of [`Identity::packet`].
+const SYN_HEADER: usize = 40;
+/// The target itself by small packets.
+const SMALL: Role = Role::Reference(ReferenceKind::Small);
 
 /// What names and recognises the probes of one run.
 #[derive(Clone, Debug)]
@@ -47,6 +58,8 @@ pub struct Identity {
     source: IpAddr,
     destinations: Vec<Destination>,
     flows: Vec<Flow>,
+    /// Where the small control's packets come from, flow by flow, where they are not named in the answer.
+    small: Vec<SourcePorts>,
 }
 
 /// A packet that belongs to a probe of ours.
@@ -105,7 +118,7 @@ pub enum Stray {
 }
 
 impl Identity {
-    /// For a run with these parties.
+    /// For a run with these parties. With a small control among them, it has the second half of the source ports.
     #[must_use]
     pub fn new(
         key: [u8; 16],
@@ -113,7 +126,16 @@ impl Identity {
         destinations: &[Destination],
         source_ports: &[SourcePorts],
     ) -> Self {
-        let mut identity = Self { key, source, destinations: destinations.to_vec(), flows: Vec::new() };
+        let halves = destinations.iter().any(|one| one.role == SMALL);
+        let count = if halves { source_ports.len() / 2 } else { source_ports.len() };
+        let (source_ports, small) = source_ports.split_at(count);
+        let mut identity = Self {
+            key,
+            source,
+            destinations: destinations.to_vec(),
+            flows: Vec::new(),
+            small: small.to_vec(),
+        };
         identity.flows = source_ports
             .iter()
             .enumerate()
@@ -129,6 +151,23 @@ impl Identity {
     /// Takes in more destinations; the names of all earlier probes stay.
     pub fn admit(&mut self, destinations: &[Destination]) {
         self.destinations.extend_from_slice(destinations);
+    }
+
+    /// The target's packets have this many bytes from now on. What was sent before is known as the probes of a destination
+    /// that [`admit`](Self::admit) was given for it.
+    pub fn resize(&mut self, size: u16) {
+        if let Some(target) = self.destinations.first_mut() {
+            target.size = Some(size);
+        }
+    }
+
+    /// The destination under whose name a destination's packets go: the target's once were larger.
+    #[must_use]
+    pub fn named_as(&self, destination: DestinationId) -> DestinationId {
+        match self.destinations[usize::from(destination.0)].role {
+            Role::Outsized => Run::TARGET,
+            _ => destination,
+        }
     }
 
     /// The flows, in order.
@@ -186,16 +225,32 @@ impl Identity {
         u16::from_be_bytes([left, right])
     }
 
-    fn pair(destination: DestinationId, flow: FlowId) -> u64 {
-        u64::from(destination.0) << 16 | u64::from(flow.0)
+    fn pair(&self, destination: DestinationId, flow: FlowId) -> u64 {
+        u64::from(self.named_as(destination).0) << 16 | u64::from(flow.0)
+    }
+
+    /// Where a flow's packets to a destination come from.
+    fn source_of(&self, destination: DestinationId, flow: FlowId) -> u16 {
+        let to = &self.destinations[usize::from(destination.0)];
+        let place = usize::from(flow.0);
+        match self.small.get(place) {
+            Some(own) if to.role == SMALL && to.protocol != Protocol::Icmp => own.of(to.protocol),
+            _ => self.flows[place].source.of(to.protocol),
+        }
+    }
+
+    /// The flow to a destination that comes from this port or identifier.
+    fn flow_to(&self, destination: DestinationId, ours: u16) -> Option<FlowId> {
+        let mut flows = (0..self.flows.len()).map(|place| FlowId(place as u16));
+        flows.find(|flow| self.source_of(destination, *flow) == ours)
     }
 
     fn sequence(&self, destination: DestinationId, flow: FlowId) -> u32 {
-        self.hash(b"sequence", Self::pair(destination, flow), 0) as u32
+        self.hash(b"sequence", self.pair(destination, flow), 0) as u32
     }
 
     fn clock(&self, destination: DestinationId, flow: FlowId) -> u32 {
-        self.hash(b"clock", Self::pair(destination, flow), 0) as u32
+        self.hash(b"clock", self.pair(destination, flow), 0) as u32
     }
 
     fn echo_checksum(&self, flow: FlowId) -> u16 {
@@ -214,8 +269,8 @@ impl Identity {
     #[must_use]
     pub fn packet(&self, probe: ProbeId, destination: DestinationId, flow: FlowId, ttl: u8) -> Vec<u8> {
         let to = &self.destinations[usize::from(destination.0)];
-        let Flow { source, label } = self.flows[usize::from(flow.0)];
-        let source_port = source.of(to.protocol);
+        let label = self.flows[usize::from(flow.0)].label;
+        let source_port = self.source_of(destination, flow);
         let token = self.token(probe);
         let header = Ip {
             source: self.source,
@@ -247,10 +302,11 @@ impl Identity {
                     window: WINDOW,
                     options: &options,
                 };
-                build::tcp(&header, &segment)
+                let data = vec![0; self.syn_data(destination)];
+                build::tcp_with_data(&header, &segment, &data)
             }
             Protocol::Icmp => {
-                let mut data = self.data(probe);
+                let mut data = self.data(probe, to);
                 balance(
                     &mut data,
                     self.echo_checksum(flow),
@@ -259,7 +315,7 @@ impl Identity {
                 )
             }
             Protocol::Udp => {
-                let mut data = self.data(probe);
+                let mut data = self.data(probe, to);
                 balance(
                     &mut data,
                     token,
@@ -270,10 +326,28 @@ impl Identity {
         }
     }
 
-    fn data(&self, probe: ProbeId) -> [u8; PAYLOAD] {
-        let mut data = [0; PAYLOAD];
+    /// Echo and UDP data; behind the header of IP and 8 bytes of theirs they make the packet's size.
+    fn data(&self, probe: ProbeId, to: &Destination) -> Vec<u8> {
+        let length = to.size.map_or(PAYLOAD, |size| usize::from(size).saturating_sub(ip_header(to) + 8));
+        let mut data = vec![0; length.max(PAYLOAD)];
         data[2..10].copy_from_slice(&self.secret(probe));
         data
+    }
+
+    /// Bytes of data that a SYN to this destination carries.
+    fn syn_data(&self, destination: DestinationId) -> usize {
+        let to = &self.destinations[usize::from(destination.0)];
+        to.size.map_or(0, |size| usize::from(size).saturating_sub(ip_header(to) + SYN_HEADER))
+    }
+
+    /// Whether an acknowledgment is one of our SYN (RFC 9293 §3.5.2: in SYN-SENT a reset counts only with that). Data behind
+    /// it may be taken, and a reset counts it whether it was or not (§3.10.7.1).
+    fn acknowledges(&self, destination: DestinationId, flow: FlowId, acknowledgment: u32) -> bool {
+        let beyond = acknowledgment.wrapping_sub(self.sequence(destination, flow)).wrapping_sub(1);
+        let mut same_name = (0..self.destinations.len() as u16)
+            .map(DestinationId)
+            .filter(|other| self.named_as(*other) == self.named_as(destination));
+        beyond == 0 || same_name.any(|other| self.syn_data(other) as u32 == beyond)
     }
 
     /// Whose packet this is.
@@ -321,12 +395,10 @@ impl Identity {
         port: Option<u16>,
         ours: u16,
     ) -> Option<(DestinationId, FlowId)> {
-        let flow = self.flow_from(protocol, ours)?;
-        let destination = self
-            .destinations
-            .iter()
-            .position(|one| one.address == address && one.protocol == protocol && one.port == port)?;
-        Some((DestinationId(destination as u16), flow))
+        let ids = (0..).map(DestinationId).zip(&self.destinations);
+        let mut aimed =
+            ids.filter(|(_, one)| (one.address, one.protocol, one.port) == (address, protocol, port));
+        aimed.find_map(|(id, _)| Some((id, self.flow_to(id, ours)?)))
     }
 
     /// The flow with this source port or identifier.
@@ -347,8 +419,7 @@ impl Identity {
             // An ACK alone is what a host says to a SYN inside a connection it still knows: no answer to us.
             return Err(Stray::Foreign);
         };
-        // RFC 9293 §3.5.2: in SYN-SENT a reset counts only if it acknowledges our SYN.
-        let acknowledges = segment.acknowledgment == self.sequence(destination, flow).wrapping_add(1);
+        let acknowledges = self.acknowledges(destination, flow, segment.acknowledgment);
         if !segment.has(flags::ACK, 0) || !acknowledges {
             return Err(Stray::WrongKey);
         }
@@ -480,7 +551,6 @@ impl Identity {
         ours: u16,
         secret: impl Fn(DestinationId, FlowId) -> bool,
     ) -> Result<(DestinationId, FlowId), Stray> {
-        let flow = self.flow_from(transport, ours).ok_or(Stray::Foreign)?;
         if let Some((destination, flow)) = self.find(quote.header.destination, transport, port, ours) {
             return if secret(destination, flow) { Ok((destination, flow)) } else { Err(Stray::WrongKey) };
         }
@@ -488,8 +558,10 @@ impl Identity {
         let translated = (0..)
             .map(DestinationId)
             .zip(&self.destinations)
-            .find(|(id, one)| transport == Protocol::Tcp && one.protocol == transport && secret(*id, flow));
-        translated.map(|(id, _)| (id, flow)).ok_or(Stray::Foreign)
+            .filter(|(_, one)| transport == Protocol::Tcp && one.protocol == transport)
+            .filter_map(|(id, _)| Some((id, self.flow_to(id, ours)?)))
+            .find(|(id, flow)| secret(*id, *flow));
+        translated.ok_or(Stray::Foreign)
     }
 }
 
@@ -509,14 +581,19 @@ fn blank(destination: DestinationId, flow: FlowId, kind: ReplyKind) -> Recognise
     }
 }
 
+/// Bytes of the IP header of packets to a destination.
+const fn ip_header(to: &Destination) -> usize {
+    if to.address.is_ipv4() { 20 } else { 40 }
+}
+
 /// Builds with data whose first two bytes make the transport checksum, `at` bytes into the transport header, `wanted`.
-fn balance(data: &mut [u8; PAYLOAD], wanted: u16, build: impl Fn(&[u8]) -> Vec<u8>, at: usize) -> Vec<u8> {
-    let plain = build(data.as_slice());
+fn balance(data: &mut [u8], wanted: u16, build: impl Fn(&[u8]) -> Vec<u8>, at: usize) -> Vec<u8> {
+    let plain = build(data);
     // Both headers are 8 bytes and stand right before the data.
-    let place = plain.len() - PAYLOAD - 8 + at;
+    let place = plain.len() - data.len() - 8 + at;
     let now = u16::from_be_bytes([plain[place], plain[place + 1]]);
     data[..2].copy_from_slice(&build::compensation(now, wanted));
-    build(data.as_slice())
+    build(data)
 }
 
 /// RFC 792 and RFC 4443: what an error's type and code say.
@@ -560,8 +637,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trace::Role;
-
     fn identity(v6: bool, key: [u8; 16]) -> Identity {
         let (source, target): (IpAddr, IpAddr) = if v6 {
             ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap())
@@ -577,6 +652,7 @@ mod tests {
                     address: target,
                     protocol,
                     port,
+                    size: None,
                 })
                 .collect();
         Identity::new(key, source, &destinations, &[SourcePorts::all(40_000), SourcePorts::all(40_001)])

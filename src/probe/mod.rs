@@ -21,5 +21,5 @@ pub mod wire;
 
 pub use drive::{Guide, carry_on, drive};
 pub use engine::{Engine, Input, Output};
-pub use plan::{Budget, Plan, PlanError, variants};
+pub use plan::{Budget, Plan, PlanError, small_control, variants};
 pub use wire::{Arrival, Heard, Transmit, Wire, WireFault};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::pace::Pace;
-use crate::trace::{Destination, Protocol, Role, SourcePorts};
+use crate::trace::{Destination, Protocol, ReferenceKind, Role, SourcePorts};
 
 /// How much a run may cost before it must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub struct Plan {
     pub source: IpAddr,
     /// Whom to probe; the target first.
     pub destinations: Vec<Destination>,
-    /// The flows' source ports and identifiers, reserved for the whole run.
+    /// The flows' source ports and identifiers, reserved for the whole run. Where the target is compared with itself by
+    /// small packets ([`small_control`]), the second half are the control's, see [`identity`](super::identity).
     pub source_ports: Vec<SourcePorts>,
     /// First TTL.
     pub first_ttl: u8,
@@ -71,9 +72,17 @@ pub enum PlanError {
         /// Last TTL.
         last: u8,
     },
-    /// No source port.
+    /// No source port, or none for the small control.
     #[error("there is no source port to probe from")]
     NoFlow,
+    /// A size that no packet can have here: shorter than its headers and what names a probe.
+    #[error("packets of {size} bytes cannot be sent as probes; the least is {least}")]
+    Size {
+        /// Asked for.
+        size: u16,
+        /// The least for the protocol and family.
+        least: u16,
+    },
     /// More probes than can be told apart.
     #[error("at most {most} probes can be told apart in one run, not {asked}")]
     TooManyProbes {
@@ -103,8 +112,15 @@ impl Plan {
         if self.first_ttl == 0 || self.first_ttl > self.max_ttl {
             return Err(PlanError::TtlRange { first: self.first_ttl, last: self.max_ttl });
         }
-        if self.source_ports.is_empty() {
+        let small = |one: &Destination| one.role == Role::Reference(ReferenceKind::Small);
+        if self.source_ports.len() < if self.destinations.iter().any(small) { 2 } else { 1 } {
             return Err(PlanError::NoFlow);
+        }
+        for one in &self.destinations {
+            let least = small_size(one.protocol, one.address.is_ipv6());
+            if let Some(size) = one.size.filter(|size| *size < least) {
+                return Err(PlanError::Size { size, least });
+            }
         }
         let most = super::identity::MOST_PROBES;
         if self.budget.probes > most {
@@ -128,6 +144,29 @@ pub fn variants(target: &Destination) -> Vec<Destination> {
             address: target.address,
             protocol,
             port,
+            size: None,
         })
         .collect()
+}
+
+/// Bytes of the packets that the target's large ones are compared with, by protocol and family: as short as probes of
+/// that protocol are, but for a SYN's, which carries a few bytes of data as the large one does. What takes no SYN with data
+/// would otherwise look like a link that takes no large packets.
+const fn small_size(protocol: Protocol, v6: bool) -> u16 {
+    let above_ip = match protocol {
+        Protocol::Tcp => 44,
+        Protocol::Icmp | Protocol::Udp => 32,
+    };
+    above_ip + if v6 { 40 } else { 20 }
+}
+
+/// The control of a target whose packets have a size that is in question: the same host, protocol and port by small
+/// packets.
+#[must_use]
+pub fn small_control(target: &Destination) -> Destination {
+    Destination {
+        role: Role::Reference(ReferenceKind::Small),
+        size: Some(small_size(target.protocol, target.address.is_ipv6())),
+        ..target.clone()
+    }
 }

@@ -55,8 +55,9 @@ impl Scout {
     pub fn progress(&self, run: &Run, now: Moment) -> Progress {
         let paths = Paths::of(run, self.stops_at_refusal);
         let mut needs = Vec::new();
+        let looked_at = |role: Role| !matches!(role, Role::Variant | Role::Outsized);
         let members: Vec<DestinationId> =
-            run.destinations().filter(|(_, one)| one.role != Role::Variant).map(|(id, _)| id).collect();
+            run.destinations().filter(|(_, one)| looked_at(one.role)).map(|(id, _)| id).collect();
         let need = |members: Vec<DestinationId>, ttl, flow: u8, stage| {
             let flow = FlowId(u16::from(flow));
             let members = members.into_iter().map(|destination| Member { destination, flow }).collect();
@@ -118,7 +119,8 @@ impl Scout {
         let overdue = longest_rtt(run).map(|longest| longest + longest / 2 + OVERDUE);
         let open = |probe: &Probe| {
             let late = probe.sent_at.zip(overdue).is_some_and(|(sent, overdue)| now.since(sent) > overdue);
-            let waits = alone || run.destination(probe.destination).role != Role::Variant;
+            let role = run.destination(probe.destination).role;
+            let waits = looked_at(role) || (alone && role == Role::Variant);
             waits && !probe.is_settled() && !late && !paths.tells_nothing(probe)
         };
         Progress { ripe: needs.is_empty() && !run.probes.iter().any(open), needs, beside, again_at }

@@ -63,6 +63,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         path.protocol =
             (destination.protocol != target.protocol).then(|| protocol_word(destination.protocol).to_owned());
         path.port = destination.port.filter(|port| Some(*port) != target.port);
+        path.size = destination.size;
         path.chosen = chosen(one, measured.search);
         path
     };
@@ -75,12 +76,14 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         asdb: session.asdb.clone(),
         protocol: protocol_word(target.protocol).to_owned(),
         port: target.port,
+        size: run.size_asked(),
         target: Some(path_of(measured.target)),
         references: measured.references.iter().map(path_of).collect(),
         verdict: measured.verdict.map(verdict_of),
         search: measured.search.cloned(),
         matrix: if measured.matrix { matrix(run, measured.target) } else { Vec::new() },
         check: far_host(run),
+        too_big: too_big(&measured),
         measurement: Some(measurement(run, error.is_some())),
         error,
     }
@@ -98,12 +101,14 @@ pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: 
         asdb: session.asdb.clone(),
         protocol: protocol_word(protocol).to_owned(),
         port,
+        size: None,
         target: None,
         references: Vec::new(),
         verdict: None,
         search: None,
         matrix: Vec::new(),
         check: None,
+        too_big: Vec::new(),
         error: Some(error),
         measurement: None,
     }
@@ -116,6 +121,28 @@ fn far_host(run: &Run) -> Option<schema::FarHost> {
     Some(schema::FarHost { host: one.host.clone(), address: one.address, answered, distance })
 }
 
+/// What routers said of the size of the target's packets, with what the paths know of them.
+fn too_big(measured: &Measured<'_>) -> Vec<schema::TooBig> {
+    let paths = || std::iter::once(measured.target).chain(measured.references);
+    let hops = || paths().flat_map(|path| &path.hops);
+    let said = measured.run.too_big().into_iter().map(|one| {
+        let seen =
+            hops().flat_map(|hop| hop.hop.responders.iter().zip(&hop.attributions).map(move |of| (hop, of)));
+        let mut seen = seen.filter(|(_, (responder, _))| responder.address == one.from);
+        let attribution = seen.clone().next().map(|(_, (_, attribution))| attribution);
+        let ttl = seen.find(|(_, (responder, _))| responder.replies.time_exceeded > 0);
+        schema::TooBig {
+            address: one.from,
+            asn: attribution.and_then(|attribution| asns(attribution).0),
+            ttl: ttl.map(|(hop, _)| hop.hop.ttl),
+            size: one.size,
+            mtu: one.mtu,
+            count: one.count,
+        }
+    });
+    said.collect()
+}
+
 /// How a reference was chosen.
 fn chosen(path: &path::Path, search: Option<&schema::Search>) -> Option<Chosen> {
     let Role::Reference(kind) = path.role else { return None };
@@ -123,6 +150,7 @@ fn chosen(path: &path::Path, search: Option<&schema::Search>) -> Option<Chosen> 
     let refuses = found.is_some_and(|found| found.outcome == "closed");
     let but = if refuses { ", though its port is closed" } else { "" };
     let (how, words) = match kind {
+        ReferenceKind::Small => ("same_host", "the target itself, by small packets".to_owned()),
         ReferenceKind::SameHost => ("same_host", "the target's own other port or protocol".to_owned()),
         ReferenceKind::Hint if found.is_some_and(|found| found.why == "alias") => {
             ("hint", format!("another address of the target's name{but}"))
@@ -222,6 +250,7 @@ fn path(path: &path::Path) -> schema::Path {
         as_path: path.as_path.iter().map(|asn| asn.0).collect(),
         protocol: None,
         port: None,
+        size: None,
         chosen: None,
     }
 }
@@ -252,6 +281,7 @@ fn hop(hop: &PathHop) -> Hop {
                         rst: one.replies.rst,
                         echo_reply: one.replies.echo_reply,
                         udp_answer: one.replies.udp_answer,
+                        too_big: one.replies.too_big,
                         unreachable: one
                             .replies
                             .unreachable
@@ -312,6 +342,11 @@ fn verdict_of(verdict: &verdict::Verdict) -> schema::Verdict {
             flows: figures.flows,
             references: figures.references,
         },
+        packet_size: verdict.packet_size.map(|size| schema::PacketSize {
+            asked: size.asked,
+            lost: size.lost,
+            passes: size.passes,
+        }),
         reason: verdict.reason.map(|reason| reason.word().to_owned()),
         summary: verdict.summary.clone(),
         next_step: verdict.next_step.clone(),

@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::document::day_and_time;
 use super::escape::safe;
-use crate::trace::schema::{Document, Hop, Path, Responder, Verdict};
+use crate::trace::schema::{Document, Hop, Path, Responder, TooBig, Verdict};
 
 /// How text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,14 @@ pub fn trace(out: &mut dyn Write, document: &Document, look: Look) -> io::Result
             }),
         };
         writeln!(out, "{}", look.wrap(&end, "", ""))?;
+        for one in &document.too_big {
+            writeln!(out, "{}", look.wrap(&too_big(one), "", "  "))?;
+        }
+        if let (Some(now), true) = (target.size, target.size < document.size) {
+            let line =
+                format!("path MTU discovery works so far: the hops shown are of packets of {now} bytes");
+            writeln!(out, "{}", look.wrap(&line, "", "  "))?;
+        }
         notes(out, document, look)?;
     }
     let stopped = document.measurement.as_ref().is_some_and(|measurement| measurement.incomplete);
@@ -107,6 +115,18 @@ pub fn trace(out: &mut dyn Write, document: &Document, look: Look) -> io::Result
         incomplete(out, "stopped before every hop had been asked and waited for", look)?;
     }
     trouble(out, document, look)
+}
+
+/// A router's word that packets were too big.
+fn too_big(one: &TooBig) -> String {
+    let place = one.ttl.map(|ttl| format!("hop {ttl}"));
+    let known: Vec<String> = place.into_iter().chain(one.asn.map(|asn| format!("AS{asn}"))).collect();
+    let place = if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) };
+    let size = one.size.map_or_else(String::new, |size| format!(" of {size} bytes"));
+    format!(
+        "{}{place} says that packets{size} are too big; its next link takes {} bytes",
+        one.address, one.mtu
+    )
 }
 
 /// The hop that a refused path ends with, and what is said there: by whom, and traceroute's mark.
@@ -140,8 +160,14 @@ fn heading(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<(
         None => format!("{} echo", document.protocol.to_uppercase()),
     };
     let mut line = format!("{} {how}", endpoint(target));
+    if let Some(size) = document.size {
+        line.push_str(&format!(", packets of {size} bytes"));
+    }
     for reference in &document.references {
-        line.push_str(&format!(", beside {}", endpoint(reference)));
+        match reference.size {
+            None => line.push_str(&format!(", beside {}", endpoint(reference))),
+            Some(size) => line.push_str(&format!(", beside the same by packets of {size} bytes")),
+        }
     }
     writeln!(out, "{}", look.wrap(&look.bold(&line), "", "  "))?;
     let vantage = &document.vantage;
@@ -269,6 +295,21 @@ fn side_by_side(target: &Path, document: &Document, look: Look) -> String {
     let longest = |texts: &mut dyn Iterator<Item = String>| texts.map(|text| text.chars().count()).max();
     let addresses = longest(&mut rows.iter().map(address_text)).unwrap_or(0).max("address".len());
     let asns = longest(&mut rows.iter().map(|row| asn_text(row.responder))).unwrap_or(0).max(2) + 2;
+    // Where size is in question it tells the two apart, both being the same host.
+    let headers = |with_times: bool| -> Vec<String> {
+        let word = |place| {
+            if place == 0 {
+                "target"
+            } else if with_times {
+                "reference"
+            } else {
+                "ref."
+            }
+        };
+        let sized = |path: &Path| path.size.map(|size| format!("{size} B"));
+        let named = |(place, path): (usize, &&Path)| sized(path).unwrap_or_else(|| word(place).to_owned());
+        paths.iter().enumerate().map(named).collect()
+    };
     let figures = |with_times: bool| -> usize {
         let header = if with_times { "reference" } else { "target" };
         let of = |path: &&Path| longest(&mut rows.iter().map(|row| cell(path, row, with_times)));
@@ -281,15 +322,14 @@ fn side_by_side(target: &Path, document: &Document, look: Look) -> String {
     let with_names = with_times && used + 2 + LEAST_NAME <= look.width;
     let room = look.width.saturating_sub(used + 2).clamp(LEAST_NAME, 32);
     let mut table = table();
-    let mut header = vec!["hop", "address"];
+    let mut header = vec!["hop".to_owned(), "address".to_owned()];
     if with_asn {
-        header.push("AS");
+        header.push("AS".to_owned());
     }
     if with_names {
-        header.push("network");
+        header.push("network".to_owned());
     }
-    header.push("target");
-    header.extend(references.iter().map(|_| if with_times { "reference" } else { "ref." }));
+    header.extend(headers(with_times));
     table.set_header(header);
     for row in &rows {
         let mut cells = vec![row.ttl.to_string(), address_text(row)];
@@ -428,7 +468,7 @@ fn shorten(text: &str, room: usize) -> String {
 fn replies(responder: &Responder) -> u32 {
     let counts = &responder.replies;
     let answers = counts.syn_ack + counts.rst + counts.echo_reply + counts.udp_answer;
-    counts.time_exceeded + answers + refusals(responder)
+    counts.time_exceeded + answers + counts.too_big + refusals(responder)
 }
 
 fn refusals(responder: &Responder) -> u32 {
@@ -467,6 +507,9 @@ fn marks(responder: &Responder) -> String {
     for row in &counts.unreachable {
         marks.push(' ');
         marks.push_str(&mark(row.icmp_type, row.code));
+    }
+    if counts.too_big > 0 {
+        marks.push_str(" !F");
     }
     if counts.syn_ack > 0 {
         marks.push_str(" open");

@@ -97,7 +97,8 @@ pub fn diagnose_searching(
     let mut guide = Diagnosing {
         scout,
         looked: false,
-        may_search: search.is_some(),
+        // Where size is in question the target's own small packets are the control, and no neighbour tells more.
+        may_search: search.is_some() && plan.destinations.iter().all(|one| one.size.is_none()),
         wants_search: false,
         atlas: Atlas::new(origins),
         confidence,

@@ -410,6 +410,7 @@ pub(super) fn destinations(target: &Destination, found: &[Hit]) -> Vec<Destinati
                 address: hit.address,
                 protocol: target.protocol,
                 port,
+                size: None,
             }
         })
         .collect()
@@ -471,6 +472,7 @@ fn hinted(search: &Search, target: &Destination, prefix: Option<IpNetwork>) -> V
             address: hint.address,
             protocol: target.protocol,
             port,
+            size: None,
         };
         found.push(Candidate { destination, rank: if hint.alias { Rank::Alias } else { Rank::Hint } });
     }

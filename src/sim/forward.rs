@@ -29,7 +29,7 @@ impl Network {
             Event::Unresolved { node, link, packet } => {
                 if let Ok((header, _)) = ip::read(&packet) {
                     let (icmp_type, code) = RejectCode::HostUnreachable.icmp(self.v6);
-                    self.error(node, link, &header, &packet, icmp_type, code);
+                    self.error(node, link, &header, &packet, (icmp_type, code, 0));
                 }
             }
             Event::Repeat { node, key, packet, nth } => self.repeat(node, key, packet, nth),
@@ -68,7 +68,7 @@ impl Network {
                 if !router.hidden {
                     if header.ttl <= 1 {
                         let icmp_type = if self.v6 { 3 } else { 11 };
-                        self.error(node, link, &header, &packet, icmp_type, 0);
+                        self.error(node, link, &header, &packet, (icmp_type, 0, 0));
                         return;
                     }
                     rewrite::set_ttl(&mut packet, router.set_ttl.unwrap_or(header.ttl - 1));
@@ -87,7 +87,7 @@ impl Network {
                 return;
             }
             let (icmp_type, code) = RejectCode::NetUnreachable.icmp(self.v6);
-            self.error(node, link, &header, &packet, icmp_type, code);
+            self.error(node, link, &header, &packet, (icmp_type, code, 0));
             return;
         };
         self.translate(node, out, &header, payload, &mut packet);
@@ -113,7 +113,9 @@ impl Network {
             Action::Drop => {}
             Action::Reject => {
                 let (icmp_type, code) = rule.code.icmp(self.v6);
-                self.error(node, link, header, packet, icmp_type, code);
+                let mtu =
+                    rule.mtu.or(rule.above.map(u32::from)).filter(|_| rule.code == RejectCode::PacketTooBig);
+                self.error(node, link, header, packet, (icmp_type, code, mtu.unwrap_or(0)));
             }
             Action::Reset | Action::Answer => {
                 let ttl = if rule.mirror_ttl { header.ttl } else { rule.ttl.unwrap_or(64) };
@@ -125,15 +127,14 @@ impl Network {
         rule.pass
     }
 
-    /// Sends an ICMP error about a packet, if this node does so, and now.
+    /// Sends an ICMP error about a packet, if this node does so, and now: its type, its code, and its second word.
     pub(super) fn error(
         &mut self,
         node: usize,
         link: Option<usize>,
         about: &Header,
         packet: &[u8],
-        icmp_type: u8,
-        code: u8,
+        (icmp_type, code, rest): (u8, u8, u32),
     ) {
         let Ok((header, payload)) = ip::read(packet) else { return };
         // RFC 1812 §4.3.2.7: no error about an error.
@@ -171,7 +172,7 @@ impl Network {
             &Ip { source, destination: about.source, ttl, tos: 0xc0, id: 0, label: 0, dont_fragment: false },
             icmp_type,
             code,
-            0,
+            rest,
             &quote,
             extension.as_deref(),
         );
@@ -306,6 +307,13 @@ pub(super) fn back(header: &Header, ttl: u8) -> Ip {
     }
 }
 
+/// What an answer to a SYN acknowledges: a host that opens takes the SYN alone and no data with it, a reset counts whatever
+/// came (RFC 9293 §3.10.7.1).
+pub(super) fn acknowledged(syn: &tcp::Segment<'_>, open: bool) -> u32 {
+    let data = if open { 0 } else { syn.payload.len() as u32 };
+    syn.sequence.wrapping_add(1).wrapping_add(data)
+}
+
 /// An answer in the destination's name: RST, SYN-ACK or echo reply.
 fn forged(action: Action, header: &Header, payload: &[u8], ttl: u8) -> Option<Vec<u8>> {
     let ip = back(header, ttl);
@@ -331,7 +339,7 @@ fn forged(action: Action, header: &Header, payload: &[u8], ttl: u8) -> Option<Ve
             source: segment.destination,
             destination: segment.source,
             sequence: if open { 0x1234_5678 } else { 0 },
-            acknowledgment: segment.sequence.wrapping_add(1),
+            acknowledgment: acknowledged(&segment, open),
             flags: flags::ACK | if open { flags::SYN } else { flags::RST },
             window: if open { 8192 } else { 0 },
             options: if open { &[tcp::TcpOption::Mss(1460)] } else { &[] },

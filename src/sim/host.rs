@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::forward::back;
+use super::forward::{acknowledged, back};
 use super::network::{Event, Kind, Network};
 use super::topology::RejectCode;
 use crate::packet::build::{self, Tcp};
@@ -68,7 +68,7 @@ impl Network {
                         source: segment.destination,
                         destination: segment.source,
                         sequence: if open { 0x0102_0304 } else { 0 },
-                        acknowledgment: segment.sequence.wrapping_add(1),
+                        acknowledgment: acknowledged(&segment, open),
                         flags: flags::ACK | if open { flags::SYN } else { flags::RST },
                         window: if open { 64_240 } else { 0 },
                         options: if open { &options } else { &[] },
@@ -89,7 +89,7 @@ impl Network {
                 } else if host.refuses {
                     let (icmp_type, code) = RejectCode::PortUnreachable.icmp(self.v6);
                     let whole = requoted(header, payload);
-                    self.error(node, None, header, &whole, icmp_type, code);
+                    self.error(node, None, header, &whole, (icmp_type, code, 0));
                 }
             }
             _ => {}

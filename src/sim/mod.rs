@@ -75,5 +75,7 @@ pub fn scenarios() -> &'static [(&'static str, &'static str)] {
         "reference-dead",
         "no-reference",
         "found-reference",
+        "mtu-black-hole",
+        "mtu-told",
     ]
 }

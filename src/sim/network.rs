@@ -15,7 +15,7 @@ use super::topology::{Balance, Host, Place, Router, Rule, Topology};
 use crate::packet::ip::{self, Header};
 use crate::packet::{icmp, protocol, tcp, udp};
 use crate::probe::pace::Pace;
-use crate::probe::{Arrival, Budget, Heard, Plan, Transmit, Wire, WireFault, variants};
+use crate::probe::{Arrival, Budget, Heard, Plan, Transmit, Wire, WireFault, small_control, variants};
 use crate::trace::{Destination, Losses, Moment, ReferenceKind, Role, SendFault, SourcePorts};
 
 /// A packet that has crossed this many links goes nowhere: a box that resets the TTL can keep one alive forever.
@@ -434,7 +434,7 @@ impl Network {
             let address = self
                 .address(name)
                 .ok_or_else(|| NetworkError::Unknown { what: "target or references", name: name.clone() })?;
-            Ok(Destination { role, host: name.clone(), address, protocol, port })
+            Ok(Destination { role, host: name.clone(), address, protocol, port, size: None })
         };
         let mut destinations = vec![host(&topology.target, Role::Target)?];
         for name in &topology.references {
@@ -443,12 +443,21 @@ impl Network {
         if let Some(name) = &topology.check {
             destinations.push(host(name, Role::Check)?);
         }
-        destinations.extend(variants(&destinations[0]));
+        // Nothing else uses the simulated host's ports.
+        let ports = |first: u16| (first..first + FLOWS).map(SourcePorts::all);
+        let mut source_ports: Vec<SourcePorts> = ports(FIRST_PORT).collect();
+        match topology.size {
+            None => destinations.extend(variants(&destinations[0])),
+            Some(size) => {
+                destinations[0].size = Some(size);
+                destinations.push(small_control(&destinations[0]));
+                source_ports.extend(ports(FIRST_PORT + FLOWS + 1));
+            }
+        }
         Ok(Plan {
             source: self.vantage_address(),
             destinations,
-            // Nothing else uses the simulated host's ports.
-            source_ports: (0..FLOWS).map(|flow| SourcePorts::all(FIRST_PORT + flow)).collect(),
+            source_ports,
             first_ttl: 1,
             max_ttl: 30,
             wait: Duration::from_secs(2),
@@ -656,6 +665,9 @@ impl Filter {
             Some(ProtocolWord::Udp) => header.protocol == protocol::UDP,
             Some(ProtocolWord::Icmp) => icmp::is_icmp(header.source, header.protocol),
         };
+        if self.rule.above.is_some_and(|most| header.claimed_length <= usize::from(most)) {
+            return false;
+        }
         let (source, destination) = ports(header, payload).unzip();
         let port = |wanted: Option<u16>, got: Option<u16>| wanted.is_none() || wanted == got;
         right && port(self.rule.port, destination) && port(self.rule.source_port, source)

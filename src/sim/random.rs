@@ -849,6 +849,7 @@ impl<'a> Draft<'a> {
             routers.entry("home".to_owned()).or_default().nat = true;
         }
         let topology = Topology {
+            size: None,
             title: format!("World {seed} with {}", fault.word()),
             story: Vec::new(),
             truth,

@@ -26,6 +26,10 @@ pub struct Topology {
     pub verdicts: Vec<Expected>,
     /// Protocol and port: `tcp/25`, `udp/53` or `icmp`.
     pub probe: Probed,
+    /// Bytes of each packet to the target with its IP header (`--size`); the target is then compared with itself by small
+    /// packets, and there are no references.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u16>,
     /// The host that is asked about.
     pub target: String,
     /// The hosts it is compared with.
@@ -260,11 +264,17 @@ pub struct Rule {
     pub port: Option<u16>,
     /// Source port.
     pub source_port: Option<u16>,
+    /// Longer than this many bytes with the IP header: the MTU of a link behind it. Dropped without a word this is an MTU
+    /// black hole, rejected as `packet-too-big` it is path MTU discovery at work. Say which way with `to`: the answers come
+    /// back as long, and a host's own may be cut into fragments, which do not exist here.
+    pub above: Option<u16>,
     /// What happens.
     pub action: Action,
     /// ICMP message of `reject` (`admin-prohibited` if not said).
     #[serde(default)]
     pub code: RejectCode,
+    /// The MTU that `packet-too-big` tells (`above` if not said).
+    pub mtu: Option<u32>,
     /// TTL of what is forged (64 if not said).
     pub ttl: Option<u8>,
     /// What is forged leaves with the TTL the probe came with.
@@ -294,8 +304,10 @@ impl Rule {
             protocol: None,
             port: None,
             source_port: None,
+            above: None,
             action,
             code: RejectCode::default(),
+            mtu: None,
             ttl: None,
             mirror_ttl: false,
             pass: false,
@@ -347,6 +359,8 @@ pub enum RejectCode {
     NetUnreachable,
     /// 3/3, 1/4.
     PortUnreachable,
+    /// 3/4 (RFC 1191), 2/0 (RFC 4443 §3.2).
+    PacketTooBig,
 }
 
 impl RejectCode {
@@ -359,6 +373,8 @@ impl RejectCode {
             (Self::HostUnreachable, false) => (3, 1),
             (Self::NetUnreachable, false) => (3, 0),
             (Self::PortUnreachable, false) => (3, 3),
+            (Self::PacketTooBig, false) => (3, 4),
+            (Self::PacketTooBig, true) => (2, 0),
             (Self::AdminProhibited | Self::HostProhibited | Self::NetProhibited, true) => (1, 1),
             (Self::HostUnreachable, true) => (1, 3),
             (Self::NetUnreachable, true) => (1, 0),

@@ -41,7 +41,9 @@ pub struct ReplyCounts {
     pub echo_reply: u32,
     /// UDP datagram.
     pub udp_answer: u32,
-    /// Fragmentation needed, packet too big, redirects and the like.
+    /// Fragmentation needed, packet too big.
+    pub too_big: u32,
+    /// Redirects and the like.
     pub other: u32,
     /// ICMP destination unreachable by type and code, in that order.
     pub unreachable: Vec<Unreachable>,
@@ -132,7 +134,8 @@ fn count(counts: &mut ReplyCounts, kind: ReplyKind) {
         ReplyKind::Rst => counts.rst += 1,
         ReplyKind::EchoReply => counts.echo_reply += 1,
         ReplyKind::UdpAnswer => counts.udp_answer += 1,
-        ReplyKind::TooBig { .. } | ReplyKind::OtherIcmp { .. } => counts.other += 1,
+        ReplyKind::TooBig { .. } => counts.too_big += 1,
+        ReplyKind::OtherIcmp { .. } => counts.other += 1,
         ReplyKind::Unreachable { icmp_type, code } => {
             let key = (icmp_type, code);
             match counts.unreachable.binary_search_by_key(&key, |row| (row.icmp_type, row.code)) {

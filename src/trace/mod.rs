@@ -26,6 +26,6 @@ pub use reply::{
 };
 pub use run::{
     Destination, DestinationId, End, Flow, FlowId, Losses, Protocol, ReferenceKind, Role, Run, SourcePorts,
-    Strays,
+    Strays, TooBig,
 };
 pub use time::{Moment, WallTime};

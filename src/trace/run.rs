@@ -52,6 +52,8 @@ pub enum ReferenceKind {
     Found,
     /// The user named it as one that may serve, or it is another address of the target's name; it answered when asked.
     Hint,
+    /// The target itself, asked the same way by small packets, where the size of packets is in question.
+    Small,
 }
 
 /// What a destination is to the run.
@@ -67,6 +69,9 @@ pub enum Role {
     /// A far host of another network that is known to work. Nothing is compared with it: it tells whether a box near us
     /// answers for everybody, and whether anybody answers us at all.
     Check,
+    /// The target, by packets that a router on the way called too big. The run goes on with smaller ones, as a host would
+    /// (path MTU discovery, RFC 1191, RFC 8201), and nothing is compared with these any more.
+    Outsized,
 }
 
 /// An address probed with one protocol and port.
@@ -82,6 +87,24 @@ pub struct Destination {
     pub protocol: Protocol,
     /// TCP or UDP destination port; `None` for ICMP.
     pub port: Option<u16>,
+    /// Bytes of each packet with its IP header; `None` where size is not in question and packets are as short as they
+    /// can be.
+    pub size: Option<u16>,
+}
+
+/// A router's word that packets of the target's were too big to be sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooBig {
+    /// Who sent it.
+    pub from: IpAddr,
+    /// Bytes that it says the next link takes, as received.
+    pub mtu: u32,
+    /// Bytes of the packets that it was about.
+    pub size: Option<u16>,
+    /// The lowest TTL that drew it, full ones left aside: its sender stands one hop before.
+    pub ttl: Option<u8>,
+    /// How often it came.
+    pub count: u32,
 }
 
 /// Where a flow comes from, protocol by protocol: each host keeps its own ports for each.
@@ -244,6 +267,40 @@ impl Run {
                 found.1 = Some(found.1.map_or(probe.ttl, |known: u8| known.min(probe.ttl)));
             }
         }
+        found
+    }
+
+    /// Bytes of the target's packets as they were asked for, before any router called them too big; `None` where size is
+    /// not in question.
+    #[must_use]
+    pub fn size_asked(&self) -> Option<u16> {
+        let outsized = self.destinations.iter().filter(|one| one.role == Role::Outsized);
+        outsized.filter_map(|one| one.size).chain(self.destinations.first().and_then(|one| one.size)).max()
+    }
+
+    /// Who said that packets of the target's are too big, the largest packets first.
+    #[must_use]
+    pub fn too_big(&self) -> Vec<TooBig> {
+        let mut found: Vec<TooBig> = Vec::new();
+        for probe in &self.probes {
+            let to = self.destination(probe.destination);
+            if !matches!(to.role, Role::Target | Role::Outsized) {
+                continue;
+            }
+            let ttl = (probe.stage != Stage::Reach).then_some(probe.ttl);
+            for reply in &probe.replies {
+                let ReplyKind::TooBig { mtu } = reply.kind else { continue };
+                let known = |one: &&mut TooBig| (one.from, one.mtu, one.size) == (reply.from, mtu, to.size);
+                match found.iter_mut().find(known) {
+                    Some(one) => {
+                        one.count += 1;
+                        one.ttl = [one.ttl, ttl].into_iter().flatten().min();
+                    }
+                    None => found.push(TooBig { from: reply.from, mtu, size: to.size, ttl, count: 1 }),
+                }
+            }
+        }
+        found.sort_by_key(|one| std::cmp::Reverse(one.size));
         found
     }
 

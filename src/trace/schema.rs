@@ -34,6 +34,9 @@ pub struct Document {
     pub protocol: String,
     /// Destination port; null for ICMP.
     pub port: Option<u16>,
+    /// Bytes of the target's packets with their IP header, as asked for; null where size is not in question.
+    #[serde(default)]
+    pub size: Option<u16>,
     /// The host in question.
     pub target: Option<Path>,
     /// What it was compared with.
@@ -49,6 +52,9 @@ pub struct Document {
     /// The far host that is known to work, where one was named.
     #[serde(default)]
     pub check: Option<FarHost>,
+    /// Routers that said that the target's packets were too big; the largest packets first.
+    #[serde(default)]
+    pub too_big: Vec<TooBig>,
     /// What went wrong, if anything.
     pub error: Option<Failure>,
     /// What the measurement cost and met.
@@ -197,6 +203,23 @@ pub struct FarHost {
     pub distance: Option<u8>,
 }
 
+/// A router's word that packets of the target's were too big (ICMP 3/4, ICMPv6 type 2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooBig {
+    /// Who sent it.
+    pub address: IpAddr,
+    /// The first of its origin ASes.
+    pub asn: Option<u32>,
+    /// The TTL at which it answers as a hop, where it does.
+    pub ttl: Option<u8>,
+    /// Bytes of the packets that it was about; null where size was not in question.
+    pub size: Option<u16>,
+    /// Bytes that it says the next link takes, as received.
+    pub mtu: u32,
+    /// How often it came.
+    pub count: u32,
+}
+
 /// One port or protocol of the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {
@@ -277,6 +300,10 @@ pub struct Path {
     /// The port it was probed on, where it is not the run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Bytes of the packets that these hops are of, with their IP header, where size is in question. The target's are fewer
+    /// than asked for once a router has called them too big.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u16>,
     /// How it came to be a reference; of references only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Chosen>,
@@ -338,6 +365,11 @@ pub struct RttMs {
     pub max: f64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over like that")]
+const fn none(count: &u32) -> bool {
+    *count == 0
+}
+
 /// Replies by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replies {
@@ -352,6 +384,9 @@ pub struct Replies {
     /// UDP datagram.
     #[serde(default)]
     pub udp_answer: u32,
+    /// ICMP fragmentation needed or packet too big.
+    #[serde(default, skip_serializing_if = "none")]
+    pub too_big: u32,
     /// ICMP destination unreachable.
     pub unreachable: Vec<Unreachable>,
 }
@@ -417,12 +452,26 @@ pub struct Verdict {
     pub raise: Option<String>,
     /// The figures.
     pub evidence: Evidence,
+    /// Sizes of the target's packets; null where size was not in question.
+    #[serde(default)]
+    pub packet_size: Option<PacketSize>,
     /// Why nothing is concluded.
     pub reason: Option<String>,
     /// One or two sentences.
     pub summary: String,
     /// The cheapest thing to do next.
     pub next_step: Option<String>,
+}
+
+/// Sizes of packets to the target, in bytes with the IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacketSize {
+    /// As asked for.
+    pub asked: u16,
+    /// The size that the conclusion says is lost.
+    pub lost: Option<u16>,
+    /// The largest that was answered.
+    pub passes: Option<u16>,
 }
 
 /// The figures a verdict rests on.
@@ -465,6 +514,7 @@ pub fn json_schema(words: &WordLists) -> Value {
     let object = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required});
     let count = json!({"type": "integer", "minimum": 0});
     let ttl = json!({"type": ["integer", "null"], "minimum": 0, "maximum": 255});
+    let size = json!({"type": ["integer", "null"], "minimum": 20, "maximum": 65535});
     let share = json!({"type": "number", "minimum": 0, "maximum": 1});
     let mut reasons: Vec<Value> = words.reasons.iter().map(|word| json!(word)).collect();
     reasons.push(Value::Null);
@@ -523,6 +573,7 @@ pub fn json_schema(words: &WordLists) -> Value {
                     )]},
                     "protocol": {"enum": ["tcp", "icmp", "udp"]},
                     "port": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
+                    "size": size,
                     "target": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/path"}]},
                     "references": list(json!({"$ref": "#/$defs/path"})),
                     "verdict": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/verdict"}]},
@@ -569,6 +620,13 @@ pub fn json_schema(words: &WordLists) -> Value {
                         }),
                         &["host", "address", "answered", "distance"],
                     )]},
+                    "too_big": list(object(
+                        json!({
+                            "address": {"type": "string"}, "asn": nullable("integer"), "ttl": ttl, "size": size,
+                            "mtu": count, "count": count,
+                        }),
+                        &["address", "asn", "ttl", "size", "mtu", "count"],
+                    )),
                     "measurement": {"type": "object"},
                 }),
                 &[
@@ -581,6 +639,7 @@ pub fn json_schema(words: &WordLists) -> Value {
                     "host": {"type": "string"}, "address": nullable("string"), "asn": nullable("integer"),
                     "as_name": nullable("string"), "prefix": nullable("string"), "reached": {"type": "boolean"},
                     "distance": ttl, "hops": list(json!({"$ref": "#/$defs/hop"})), "as_path": list(count.clone()),
+                    "size": size,
                     "chosen": object(
                         json!({
                             "how": {"enum": ["given", "same_host", "hint", "found"]},
@@ -611,7 +670,7 @@ pub fn json_schema(words: &WordLists) -> Value {
                     "replies": object(
                         json!({
                             "time_exceeded": count, "syn_ack": count, "rst": count, "echo_reply": count,
-                            "udp_answer": count,
+                            "udp_answer": count, "too_big": count,
                             "unreachable": list(object(
                                 json!({"type": count, "code": count, "count": count}),
                                 &["type", "code", "count"],
@@ -641,6 +700,10 @@ pub fn json_schema(words: &WordLists) -> Value {
                         }),
                         &["pairs", "target_answered", "reference_answered", "e_value", "posterior", "flows", "references"],
                     ),
+                    "packet_size": {"anyOf": [{"type": "null"}, object(
+                        json!({"asked": {"type": "integer"}, "lost": size, "passes": size}),
+                        &["asked", "lost", "passes"],
+                    )]},
                     "reason": {"enum": reasons}, "summary": {"type": "string"}, "next_step": nullable("string"),
                 }),
                 &[

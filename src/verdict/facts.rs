@@ -9,7 +9,7 @@ use super::observe::{Answer, FlowSet, Reach, Refusal, Selector, Series, answers,
 use super::owner::Owners;
 use crate::number::Asn;
 use crate::path::Path;
-use crate::trace::{DestinationId, Protocol, Role, Run, Stage};
+use crate::trace::{Destination, DestinationId, Protocol, ReferenceKind, Role, Run, Stage};
 
 /// Probes with a full TTL in one flow that must all be silent before the flow is called dead.
 pub const DEAD_AFTER: u32 = 4;
@@ -139,6 +139,19 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn run(&self) -> &'a Run {
         self.question.run
+    }
+
+    /// Bytes of the target's packets, where size is in question: as they are now, no router calling them too big.
+    #[must_use]
+    pub fn size(&self) -> Option<u16> {
+        self.run().destination(Run::TARGET).size
+    }
+
+    /// Bytes of the small packets that the target is compared with, where size is in question.
+    #[must_use]
+    pub fn small_size(&self) -> Option<u16> {
+        let small = |one: &&Destination| one.role == Role::Reference(ReferenceKind::Small);
+        self.run().destinations.iter().find(small).and_then(|one| one.size)
     }
 
     /// The lowest TTL at which something came in the target's name, preferring answers that name their probe.

@@ -225,6 +225,17 @@ pub struct Figures {
     pub references: u32,
 }
 
+/// Sizes of packets to the target, in bytes with the IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketSize {
+    /// As asked for.
+    pub asked: u16,
+    /// The conclusion says that packets of this size are lost.
+    pub lost: Option<u16>,
+    /// The largest that were answered.
+    pub passes: Option<u16>,
+}
+
 /// What is concluded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -258,6 +269,8 @@ pub struct Verdict {
     pub raise: Option<String>,
     /// The figures it rests on.
     pub figures: Figures,
+    /// How long the target's packets were, where size was in question.
+    pub packet_size: Option<PacketSize>,
     /// Why nothing is concluded; only with [`Kind::Inconclusive`].
     pub reason: Option<Reason>,
     /// One or two sentences for the reader's provider.

@@ -27,6 +27,8 @@ const MORE_PAIRS: u32 = 4;
 const ABREAST: usize = 4;
 /// Pairs that a router's burst has room for behind the first look.
 const BURST_PAIRS: u32 = 2;
+/// Small packets with a full TTL that must all be silent before they are taken not to get through.
+const SMALL_CHANCES: u32 = 6;
 /// Pairs at later control hops: they tell a loss in the middle from a silent host.
 const LATER_PAIRS: u32 = 3;
 
@@ -295,6 +297,17 @@ impl Wanted<'_> {
         }
     }
 
+    /// Whether size matters hangs on small packets that get through: a few more of them, in case the first were lost.
+    fn small_reach(&mut self) {
+        for control in self.facts.controls.iter().map(|control| control.id).collect::<Vec<_>>() {
+            let sent = Reach::of(self.run(), control).asked;
+            for round in sent..SMALL_CHANCES {
+                let flow = FlowId((round as u16 + 1) % self.flows());
+                self.push(&[(control, flow)], None, Stage::Reach);
+            }
+        }
+    }
+
     /// How far the target's silent variants get: that tells a rule for a port from one for the host.
     fn scope_at(&mut self, ttl: u8) {
         let silent: Vec<DestinationId> = self
@@ -347,6 +360,10 @@ impl Wanted<'_> {
         }
         if contrast.after > 0 && contrast.after >= contrast.last_control && self.facts.control_lives() {
             self.arrived(draft);
+            return;
+        }
+        if !self.facts.control_lives() && self.facts.size().is_some() {
+            self.small_reach();
             return;
         }
         if contrast.hops.is_empty() && !self.facts.control_lives() {

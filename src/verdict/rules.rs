@@ -9,7 +9,7 @@
 //! | 5 | the target answers: at one time and not at another; or as it should | inconclusive: `time_varying`; `reachable` |
 //! | 6 | a device says that it refuses, or knows no route | `rejected`, `routing_fault`, `host_or_return_path`, … |
 //! | 7 | the target's probes go in circles | `routing_fault` |
-//! | 8 | there is nothing to compare with, or it does not get through | inconclusive: `no_reference`, `reference_unreachable` |
+//! | 8 | there is nothing to compare with, or it does not get through (where size is in question: small packets do not) | inconclusive: `no_reference`, `reference_unreachable` |
 //! | 9 | the target's path leaves the reference's | inconclusive: `reference_diverges` |
 //! | 10 | the route moved | inconclusive: `unstable_route` |
 //! | 11 | the interval is proven | `local`, `destination_network`, `lost_inside_as`, `lost_at_as_border`, `lost_in_as_range` |
@@ -595,8 +595,9 @@ fn no_contrast(facts: &Facts<'_>) -> Option<Draft> {
     if facts.controls.is_empty() {
         return Some(Draft::inconclusive(Reason::NoReference));
     }
-    // A reference whose host is silent still controls for as many hops as its routers answer.
-    (!facts.control_lives() && facts.contrast.hops.is_empty())
+    // A reference whose host is silent still controls for as many hops as its routers answer. Where size is in question that
+    // is not enough: only what small packets do is a matter of size.
+    (!facts.control_lives() && (facts.contrast.hops.is_empty() || facts.size().is_some()))
         .then(|| Draft::inconclusive(Reason::ReferenceUnreachable))
 }
 
@@ -809,6 +810,7 @@ fn scope(facts: &Facts<'_>, ttl: u8) -> Scope {
         let reference = facts.run().destination(one.destination);
         matches!(reference.role, Role::Reference(_))
             && (reference.address, reference.protocol) == (target.address, own)
+            && reference.port != target.port
     });
     if same_host {
         return Scope::Port;

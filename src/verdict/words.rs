@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::Facts;
 use super::rules::{Draft, Ground, Place};
-use super::{Kind, Mechanism, Reason, Scope, Verdict};
+use super::{Kind, Mechanism, PacketSize, Reason, Scope, Verdict};
 use crate::number::Asn;
 use crate::trace::{Protocol, ReplyKind, Run};
 
@@ -12,7 +12,7 @@ use crate::trace::{Protocol, ReplyKind, Run};
 pub fn verdict(facts: &Facts<'_>, draft: Draft) -> Verdict {
     let names = facts.names();
     let words = Words { facts, draft: &draft, names: &names };
-    let (summary, next_step) = (words.summary(), words.next_step());
+    let (summary, next_step) = (words.sized(words.summary()), words.next_step());
     let (location_limit, attribution_limit) = (words.location_limit(), words.attribution_limit());
     let raise = words.raise();
     Verdict {
@@ -31,6 +31,7 @@ pub fn verdict(facts: &Facts<'_>, draft: Draft) -> Verdict {
         attribution_limit,
         raise,
         figures: draft.figures,
+        packet_size: words.packet_size(),
         reason: draft.reason,
         summary,
         next_step,
@@ -177,10 +178,134 @@ impl Words<'_> {
         } else {
             (format!("hops {} to {} these", first.ttl.max(after + 1), before.ttl), "answered")
         };
+        let (reference, target) = match self.facts.size() {
+            None => ("the reference", "the target"),
+            Some(_) => ("small packets", "large ones"),
+        };
         format!(
-            "In {} pairs of probes at {place} {verb} {} for the reference and {} for the target",
+            "In {} pairs of probes at {place} {verb} {} for {reference} and {} for {target}",
             figures.pairs, figures.reference_answered, figures.target_answered
         )
+    }
+
+    /// The verdict says that packets of the target's size are lost.
+    const fn is_lost(&self) -> bool {
+        !matches!(self.draft.kind, Kind::Reachable | Kind::Inconclusive | Kind::Intercepted | Kind::Injected)
+    }
+
+    fn packet_size(&self) -> Option<PacketSize> {
+        let size = self.facts.size()?;
+        let answered =
+            !self.facts.answers.is_empty() && matches!(self.draft.kind, Kind::Reachable | Kind::Partial);
+        let small = self.facts.small_size().filter(|_| self.facts.control_lives());
+        Some(PacketSize {
+            asked: self.facts.run().size_asked().unwrap_or(size),
+            lost: Some(size).filter(|_| self.is_lost()),
+            passes: Some(size).filter(|_| answered).or(small),
+        })
+    }
+
+    /// A summary with what is to be said of sizes, where they are in question.
+    fn sized(&self, summary: String) -> String {
+        let (Some(size), Some(sizes)) = (self.facts.size(), self.packet_size()) else { return summary };
+        let mut text = match summary.strip_prefix("Packets to ") {
+            Some(rest) => format!("Packets of {size} bytes to {rest}"),
+            None => summary,
+        };
+        let too_big = self.facts.run().too_big();
+        let (heeded, unheeded): (Vec<_>, Vec<_>) = too_big.into_iter().partition(|one| one.size > Some(size));
+        if self.draft.kind == Kind::Reachable {
+            text.push_str(&format!(" Packets of {size} bytes get there."));
+        }
+        if self.is_lost() {
+            text.push_str(&match sizes.passes.or(self.facts.small_size()) {
+                Some(small) if sizes.passes.is_some() => format!(" Packets of {small} bytes get there."),
+                Some(small) => format!(
+                    " Packets of {small} bytes are not answered either, so that this may be no matter of their size."
+                ),
+                None => String::new(),
+            });
+            if self.draft.mechanism == Mechanism::SilentDrop && unheeded.is_empty() {
+                text.push_str(
+                    " No ICMP message came back that they are too big, so that no host learns to send smaller ones: the \
+                     router there does not send it, or somebody drops it on its way back.",
+                );
+            }
+            let echoes = self.facts.run().destination(Run::TARGET).protocol == Protocol::Icmp;
+            if self.draft.kind == Kind::HostOrReturnPath && echoes {
+                text.push_str(
+                    " An echo is answered by as many bytes, so that the answer may be what is lost.",
+                );
+            }
+        }
+        // What they said in the order in which the sizes were tried; the same router says it of many probes.
+        for one in &heeded {
+            text.push_str(&format!(
+                " {} says that packets of {} bytes are too big{}: hosts that heed it send smaller ones.",
+                self.who(one.from),
+                one.size.unwrap_or_default(),
+                if one.mtu == 0 { String::new() } else { format!(" and {} bytes are not", one.mtu) }
+            ));
+        }
+        for one in &unheeded {
+            text.push_str(&format!(
+                " {} says that packets of {size} bytes are too big and gives an MTU of {}, which is nothing to go by.",
+                self.who(one.from),
+                one.mtu
+            ));
+        }
+        text
+    }
+
+    /// A router, with its hop and network where they are known: `192.0.2.1 (hop 4, AS64500 (Example))`.
+    fn who(&self, address: std::net::IpAddr) -> String {
+        let hop = self.facts.hop_of(address).map(|ttl| format!("hop {ttl}"));
+        let owner = self.facts.asns_of(address).first().map(|asn| self.named(*asn));
+        match hop.into_iter().chain(owner).collect::<Vec<_>>() {
+            known if known.is_empty() => address.to_string(),
+            known => format!("{address} ({})", known.join(", ")),
+        }
+    }
+
+    /// What to do where packets of this size are lost, or nothing can be said of them.
+    fn next_for_size(&self, size: u16) -> Option<String> {
+        let target = self.facts.run().destination(Run::TARGET);
+        let v6 = target.address.is_ipv6();
+        Some(match (self.draft.kind, self.draft.reason) {
+            (Kind::Inconclusive, Some(Reason::ReferenceUnreachable)) => {
+                "repeat it without --size: it is not only large packets that do not get through".to_owned()
+            }
+            (Kind::Inconclusive, Some(Reason::NoControlHop | Reason::RateLimited | Reason::NoReference)) => {
+                "repeat it by another protocol (-I, -T): other packets may draw answers there".to_owned()
+            }
+            (Kind::Inconclusive, Some(Reason::ReferenceDiverges | Reason::EcmpUnresolved)) => {
+                "repeat it: other source ports may go another way".to_owned()
+            }
+            (Kind::Inconclusive, Some(Reason::Weak | Reason::PriorSensitive) | None) => {
+                "give it more probes (--max-probes)".to_owned()
+            }
+            (Kind::Inconclusive, _) => return None,
+            (Kind::HostOrReturnPath, _) if target.protocol == Protocol::Icmp => {
+                "repeat it with TCP (-T): the answer to a SYN is short, so that only the way there counts"
+                    .to_owned()
+            }
+            _ if self.is_lost() && self.facts.control_lives() => {
+                let least = if v6 { 1280 } else { 576 };
+                let smaller =
+                    [1500, 1492, 1420, 1280, 576].into_iter().filter(|one| (least..size).contains(one));
+                let smaller: Vec<String> = smaller.take(3).map(|one: u16| one.to_string()).collect();
+                let find = match smaller.as_slice() {
+                    [] => String::new(),
+                    sizes => format!("find the size that passes (--size {}); ", sizes.join(", ")),
+                };
+                format!(
+                    "{find}until the place is repaired, lower the MTU of this host's interface to what passes, or clamp the \
+                     MSS of its TCP connections to {} bytes less; send this report to your provider",
+                    if v6 { 60 } else { 40 }
+                )
+            }
+            _ => return None,
+        })
     }
 
     fn summary(&self) -> String {
@@ -354,6 +479,10 @@ impl Words<'_> {
         let figures = self.draft.figures;
         match self.draft.reason {
             Some(Reason::NoReference) => format!("there is no reference to compare with; {last}"),
+            Some(Reason::ReferenceUnreachable) if self.facts.size().is_some() => {
+                let small = self.facts.small_size().unwrap_or_default();
+                format!("small packets ({small} bytes) do not get through either; {last}")
+            }
             Some(Reason::ReferenceUnreachable) => {
                 format!("the reference does not get through either; {last}")
             }
@@ -418,6 +547,9 @@ impl Words<'_> {
     }
 
     fn next_step(&self) -> Option<String> {
+        if let Some(step) = self.facts.size().and_then(|size| self.next_for_size(size)) {
+            return Some(step);
+        }
         let host = &self.facts.run().destination(Run::TARGET).host;
         let step = match (self.draft.kind, self.draft.reason) {
             (Kind::Reachable, _) => return None,

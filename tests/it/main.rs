@@ -8,6 +8,7 @@ mod rules;
 mod search;
 mod session;
 mod sim;
+mod size;
 mod sweep;
 mod tidy;
 mod words;
