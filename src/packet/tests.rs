@@ -57,6 +57,53 @@ fn a_syn_is_read_back_in_both_families() {
 }
 
 #[test]
+fn a_syn_may_carry_data() {
+    for v6 in [false, true] {
+        for length in [1, 4, 1439, 1440] {
+            let data: Vec<u8> = (0..length).map(|place| place as u8).collect();
+            let segment = build::Tcp {
+                source: 40000,
+                destination: 25,
+                sequence: 1,
+                acknowledgment: 0,
+                flags: tcp::flags::SYN,
+                window: 64240,
+                options: OPTIONS,
+            };
+            let bytes = build::tcp_with_data(&header(v6), &segment, &data);
+            let (header, payload) = ip::read(&bytes).unwrap();
+            assert_eq!(bytes.len(), header.header_length + 40 + data.len());
+            assert_eq!(super::checksum(payload, ip::pseudo_sum(&header, payload.len())), 0);
+            assert_eq!(tcp::Segment::read(payload).unwrap().payload, data);
+        }
+    }
+}
+
+/// RFC 1191 §3 and §7.1, RFC 8201 §4.
+#[test]
+fn a_host_heeds_an_mtu_that_can_be_one() {
+    let cases = [
+        (false, 1500, 1400, Some(1400)),
+        (false, 1500, 68, Some(68)),
+        (false, 1500, 67, None),
+        (false, 1500, 1500, None),
+        (false, 1500, 65_536, None),
+        (false, 1500, 0, Some(1492)),
+        (false, 1492, 0, Some(1006)),
+        (false, 9216, 0, Some(8166)),
+        (false, 68, 0, None),
+        (true, 1500, 1280, Some(1280)),
+        (true, 1500, 1279, None),
+        (true, 1500, 0, None),
+        (true, 1280, 1280, None),
+        (true, 9000, u32::MAX, None),
+    ];
+    for (v6, size, mtu, next) in cases {
+        assert_eq!(icmp::smaller(v6, size, mtu), next, "v6={v6} {size} {mtu}");
+    }
+}
+
+#[test]
 fn an_error_quotes_the_probe_with_labels_and_interfaces_behind_it() {
     let labels = [
         LabelEntry { label: 16022, tc: 3, bottom: false, ttl: 1 },

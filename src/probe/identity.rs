@@ -833,6 +833,90 @@ mod tests {
         assert_eq!(identity.recognise(&exceeded(&identity, &packet)), Err(Stray::Foreign));
     }
 
+    /// The target by packets of `size` bytes, itself by small ones, and itself by larger ones of before.
+    fn sized(v6: bool, protocol: Protocol, size: u16) -> Identity {
+        let mut target = identity(v6, [7; 16]).destinations[0].clone();
+        (target.protocol, target.size) = (protocol, Some(size));
+        target.port = (protocol != Protocol::Icmp).then_some(25);
+        let small = crate::probe::small_control(&target);
+        let before = Destination { role: Role::Outsized, size: Some(size + 100), ..target.clone() };
+        let source = identity(v6, [7; 16]).source;
+        let ports: Vec<SourcePorts> = (40_000..40_004).map(SourcePorts::all).collect();
+        Identity::new([7; 16], source, &[target, small, before], &ports)
+    }
+
+    #[test]
+    fn packets_have_their_size_in_every_protocol_and_right_checksums() {
+        for v6 in [false, true] {
+            for protocol in [Protocol::Tcp, Protocol::Icmp, Protocol::Udp] {
+                for size in [1280, 1281, 1500, 9216 - 100] {
+                    let identity = sized(v6, protocol, size);
+                    assert_eq!(identity.flows().len(), 2, "half of the ports are the small control's");
+                    for (place, one) in identity.destinations.iter().enumerate() {
+                        let id = DestinationId(place as u16);
+                        let bytes = identity.packet(ProbeId(9), id, FlowId(1), 3);
+                        assert_eq!(bytes.len(), usize::from(one.size.unwrap()), "{protocol} {one:?}");
+                        let (header, payload) = ip::read(&bytes).unwrap();
+                        assert!(header.dont_fragment);
+                        match protocol {
+                            Protocol::Tcp => drop(Segment::read(payload).unwrap()),
+                            Protocol::Udp => {
+                                assert_eq!(Datagram::read(payload).unwrap().payload.len(), payload.len() - 8)
+                            }
+                            Protocol::Icmp => assert!(icmp::read(&header, payload).is_ok(), "its checksum"),
+                        }
+                        // A router's error names the very probe, whichever of the three it was.
+                        let found =
+                            identity.recognise(&exceeded(&identity, &bytes[..bytes.len().min(548)])).unwrap();
+                        assert_eq!(
+                            (found.flow, found.names),
+                            (FlowId(1), Names::Probe(ProbeId(9))),
+                            "{protocol}"
+                        );
+                        if protocol != Protocol::Icmp {
+                            assert_eq!(found.destination, identity.named_as(id), "{protocol}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A host's answer to a small SYN never counts for a large one; a reset counts the data of whichever was sent.
+    #[test]
+    fn answers_to_large_and_small_syns_are_told_apart() {
+        let identity = sized(false, Protocol::Tcp, 1500);
+        let answer = |to: DestinationId, beyond: u32| {
+            let (bytes, address) =
+                (identity.packet(ProbeId(3), to, FlowId(0), 64), identity.destinations[0].address);
+            let (_, payload) = ip::read(&bytes).unwrap();
+            let syn = Segment::read(payload).unwrap();
+            let reset = Tcp {
+                source: 25,
+                destination: syn.source,
+                sequence: 0,
+                acknowledgment: syn.sequence.wrapping_add(1 + beyond),
+                flags: flags::RST | flags::ACK,
+                window: 0,
+                options: &[],
+            };
+            let found = identity.recognise(&build::tcp(&reply_header(&identity, address), &reset));
+            (found.map(|found| found.destination), syn.payload.len() as u32)
+        };
+        let (target, small, before) = (DestinationId(0), DestinationId(1), DestinationId(2));
+        let data = |id| answer(id, 0).1;
+        assert_eq!((data(target), data(small), data(before)), (1440, 4, 1540));
+        for beyond in [0, 1440, 1540] {
+            assert_eq!(answer(target, beyond).0, Ok(target), "{beyond}");
+        }
+        for beyond in [0, 4] {
+            assert_eq!(answer(small, beyond).0, Ok(small), "{beyond}");
+        }
+        for (id, beyond) in [(target, 4), (target, 1441), (small, 1440), (small, 1)] {
+            assert_eq!(answer(id, beyond).0, Err(Stray::WrongKey), "{beyond}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_packet_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), v6: bool) {

@@ -238,6 +238,16 @@ fn rule_05_reachable_open_and_closed_ports() {
     assert_eq!(verdict.kind, Kind::Reachable, "a reset from the host's own distance is the host's");
 }
 
+/// A router that calls packets too big is heeded, and nothing is lost.
+#[test]
+fn rule_05_reachable_by_packets_as_long_as_a_router_says() {
+    let verdict = of(&topology("mtu-told"));
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::Reachable, Mechanism::None));
+    let sizes = verdict.packet_size.unwrap();
+    assert_eq!((sizes.asked, sizes.lost, sizes.passes), (1500, None, Some(1400)));
+    assert!(verdict.summary.contains("hop 6, AS8359"), "{}", verdict.summary);
+}
+
 #[test]
 fn rule_06_rejected_by_policy_and_missing_route() {
     let verdict = of(&topology("reject"));
@@ -270,6 +280,17 @@ fn rule_07_routing_fault_a_loop() {
 fn rule_08_no_reference_and_a_dead_one() {
     is_for(&of(&topology("no-reference")), Reason::NoReference);
     is_for(&of(&topology("reference-dead")), Reason::ReferenceUnreachable);
+}
+
+/// Where size is in question, small packets that die themselves are no control, though they come farther.
+#[test]
+fn rule_08_small_packets_do_not_get_through_either() {
+    let mut topology = topology("mtu-black-hole");
+    topology.rules.push(rule("llnw1", Place::Forward, TARGET, Action::Drop));
+    let verdict = of(&topology);
+    is_for(&verdict, Reason::ReferenceUnreachable);
+    assert!(verdict.summary.contains("small packets ("), "{}", verdict.summary);
+    assert!(verdict.next_step.unwrap().contains("without --size"));
 }
 
 /// Without a reference the host's own other port serves as one, the best there is.
@@ -346,6 +367,24 @@ fn rule_11_lost_inside_at_a_border_in_a_range_at_home_and_at_the_edge() {
     // The border router shows its neighbour's address, so the neighbour stays in the set; the words name it not.
     assert_eq!((verdict.kind, asns(&verdict)), (Kind::DestinationNetwork, vec![19_905, 22_822]));
     assert!(!verdict.summary.contains("22822") && !verdict.kind.names_somebody(), "{}", verdict.summary);
+}
+
+/// The target itself by small packets is what large ones are compared with: at the same port, so that no port passes that
+/// the target's does not.
+#[test]
+fn rule_11_lost_by_size() {
+    let mut topology = topology("mtu-black-hole");
+    for probe in ["icmp", "tcp/25", "udp/53"] {
+        topology.probe = probe.to_owned().try_into().unwrap();
+        topology.hosts[0].open.push(53);
+        let verdict = of(&topology);
+        assert_eq!((verdict.kind, asns(&verdict)), (Kind::LostInsideAs, vec![8359]), "{probe}");
+        assert_eq!((verdict.mechanism, verdict.scope), (Mechanism::SilentDrop, Scope::Unknown), "{probe}");
+        assert_eq!(verdict.packet_size.unwrap().lost, Some(1500), "{probe}");
+    }
+    topology.rules[0].at = "mts4".to_owned();
+    let verdict = of(&topology);
+    assert_eq!((verdict.kind, asns(&verdict)), (Kind::LostAtAsBorder, vec![8359, 22_822]));
 }
 
 #[test]

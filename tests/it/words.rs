@@ -337,6 +337,55 @@ fn addresses_of_networks_are_no_hosts() {
 }
 
 #[test]
+fn a_size_is_checked_before_anything_is_sent() {
+    for size in ["67", "0", "9217", "-1", "1500B", "70000"] {
+        refused(&["diagnose", "192.0.2.1", &format!("--size={size}")], 2, "68 to 9216");
+    }
+    refused(&["diagnose", "192.0.2.1", "--size"], 2, "--size");
+    refused(&["trace", "2001:db8::1", "--size", "1279"], 2, "every link takes 1280");
+    for beside in [["-r", "192.0.2.2"], ["-r", "auto"], ["--hint", "192.0.2.2"], ["--matrix", "25,80"]] {
+        refused(&[&["diagnose", "192.0.2.1", "--size", "1500"], &beside[..]].concat(), 2, "the same host");
+    }
+}
+
+/// The document says which sizes were sent, lost and passed, and who called packets too big; the schema knows the words.
+#[test]
+fn sizes_are_in_the_document_and_in_the_report() {
+    let run: Value = serde_json::from_slice(&lasthop(&["demo", "mtu-told", "--json"]).stdout).unwrap();
+    assert_eq!((&run["size"], &run["target"]["size"]), (&Value::from(1500), &Value::from(1400)), "{run:#}");
+    assert_eq!(run["references"][0]["size"], 52);
+    assert_eq!(run["references"][0]["chosen"]["how"], "same_host");
+    let said = &run["too_big"][0];
+    assert_eq!((&said["size"], &said["mtu"]), (&Value::from(1500), &Value::from(1400)), "{run:#}");
+    assert_eq!((&said["asn"], &said["ttl"]), (&Value::from(8359), &Value::from(6)), "{run:#}");
+    assert_eq!(
+        run["verdict"]["packet_size"],
+        serde_json::json!({"asked": 1500, "lost": null, "passes": 1400})
+    );
+
+    let run: Value = serde_json::from_slice(&lasthop(&["demo", "mtu-black-hole", "--json"]).stdout).unwrap();
+    assert_eq!(run["verdict"]["packet_size"], serde_json::json!({"asked": 1500, "lost": 1500, "passes": 52}));
+    assert_eq!(
+        (&run["too_big"], &run["verdict"]["scope"]),
+        (&serde_json::json!([]), &Value::from("unknown"))
+    );
+    let text = String::from_utf8(lasthop(&["demo", "mtu-black-hole"]).stdout).unwrap();
+    assert!(text.contains("ICMP echo, packets of 1500 bytes, beside the same by"), "{text}");
+    assert!(text.contains("1500 B") && text.contains("52 B"), "{text}");
+
+    let run: Value = serde_json::from_slice(&lasthop(&["demo", "proton", "--json"]).stdout).unwrap();
+    assert_eq!((&run["size"], &run["verdict"]["packet_size"]), (&Value::Null, &Value::Null));
+    assert!(run["target"].get("size").is_none(), "{run:#}");
+
+    let schema: Value = serde_json::from_slice(&lasthop(&["schema"]).stdout).unwrap();
+    let of = |place: &str| &schema["$defs"][place]["properties"];
+    assert!(of("run")["size"].is_object() && of("path")["size"].is_object());
+    assert!(of("run")["too_big"]["items"]["properties"]["mtu"].is_object());
+    assert!(of("verdict")["packet_size"]["anyOf"][1]["properties"]["passes"].is_object());
+    assert!(of("responder")["replies"]["properties"]["too_big"].is_object());
+}
+
+#[test]
 fn schema_completions_and_man_page_are_there() {
     let schema: Value = serde_json::from_slice(&lasthop(&["schema"]).stdout).unwrap();
     assert!(schema["$defs"]["run"].is_object());

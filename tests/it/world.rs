@@ -694,3 +694,89 @@ fn a_matrix_tells_the_scope() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(word), "{list}");
     }
 }
+
+/// What each protocol's probes are asked for with.
+const BY_ECHO_AND_BY_SYN: [&[&str]; 2] = [&["-I"], &["-T", "-p", "25"]];
+
+/// A link of AS8359 that takes 1400 bytes, whose router says so if `says`.
+fn narrow_link(world: &World, names: Names, says: bool) {
+    world.batch("c2", "link set c3 mtu 1400", false);
+    if !says {
+        let too_big = if names.v6 { "packet-too-big" } else { "destination-unreachable" };
+        world.nft("c2", names, "output priority 0", &format!("ICMP type {too_big} drop"));
+    }
+}
+
+fn asked_for_size(world: &World, names: Names, size: &str, how: &[&str]) -> (Value, Output) {
+    let words = ["diagnose", names.target, "--size", size, "--json", "--seed", "1"];
+    let output = world.lasthop(&[&words[..], how].concat());
+    (document(&output), output)
+}
+
+fn a_black_hole(test: &str, names: Names, prepare: impl FnOnce(&World)) {
+    let Some(world) = World::build(test) else { return };
+    prepare(&world);
+    for how in BY_ECHO_AND_BY_SYN {
+        // What passes is no loss, and what does not is one.
+        let (run, output) = asked_for_size(&world, names, "1400", how);
+        assert_eq!(run["verdict"]["kind"], "reachable", "{how:?}: {run:#}");
+        assert_eq!(output.status.code(), Some(0));
+        let (run, output) = asked_for_size(&world, names, "1401", how);
+        assert_eq!(concluded(&run), ("lost_inside_as", vec![8359], ""), "{how:?}: {run:#}");
+        assert_eq!(output.status.code(), Some(10));
+        assert_eq!(run["verdict"]["mechanism"], "silent_drop");
+        let small = run["references"][0]["size"].clone();
+        assert!(small.as_u64().is_some_and(|size| size < 100), "{run:#}");
+        let sizes = serde_json::json!({"asked": 1401, "lost": 1401, "passes": small});
+        assert_eq!(run["verdict"]["packet_size"], sizes, "{how:?}");
+        assert_eq!(run["verdict"]["after_ttl"], 6, "{how:?}: {run:#}");
+    }
+}
+
+#[test]
+fn large_packets_vanish_where_a_router_does_not_say_that_they_are_too_big() {
+    let test = "large_packets_vanish_where_a_router_does_not_say_that_they_are_too_big";
+    for names in [FOUR, SIX] {
+        a_black_hole(test, names, |world| narrow_link(world, names, false));
+    }
+}
+
+/// A device that takes nothing larger, such as a switch between two routers, has nobody to say so.
+#[test]
+fn large_packets_vanish_before_a_router_that_never_sees_them() {
+    let test = "large_packets_vanish_before_a_router_that_never_sees_them";
+    for names in [FOUR, SIX] {
+        a_black_hole(test, names, |world| world.nft("c3", names, RAW, "DST meta length > 1400 drop"));
+    }
+}
+
+/// Path MTU discovery that works is no black hole. What this host's kernel has learned of the path by then keeps no packet
+/// back: the second run sends as large ones as the first.
+#[test]
+fn large_packets_that_a_router_calls_too_big_are_not_lost() {
+    let test = "large_packets_that_a_router_calls_too_big_are_not_lost";
+    let Some(world) = World::build(test) else { return };
+    for names in [FOUR, SIX] {
+        narrow_link(&world, names, true);
+        for how in [BY_ECHO_AND_BY_SYN[0], BY_ECHO_AND_BY_SYN[1], BY_ECHO_AND_BY_SYN[0]] {
+            let (run, output) = asked_for_size(&world, names, "1500", how);
+            assert_eq!(concluded(&run), ("reachable", vec![], ""), "{how:?}: {run:#}");
+            assert_eq!(output.status.code(), Some(0));
+            let sizes = serde_json::json!({"asked": 1500, "lost": null, "passes": 1400});
+            assert_eq!(run["verdict"]["packet_size"], sizes, "{how:?}: {run:#}");
+            let said = run["too_big"].as_array().unwrap();
+            let (four, six) = address(3, 6, 2);
+            assert_eq!(said.len(), 1, "{run:#}");
+            assert_eq!(said[0]["address"], if names.v6 { six } else { four });
+            let place = ["asn", "ttl", "size", "mtu"].map(|key| said[0][key].as_u64());
+            assert_eq!(place, [8359, 6, 1500, 1400].map(Some), "{how:?}");
+        }
+        let output = world.lasthop(&["trace", names.target, "-I", "--size", "1500"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("says that packets of 1500 bytes are too big"), "{text}");
+        assert!(text.contains("of packets of 1400 bytes") && text.contains("reached at hop 12"), "{text}");
+        let (run, output) = asked_for_size(&world, names, "1501", &["-I"]);
+        assert_eq!(output.status.code(), Some(2), "{run:#}");
+        assert!(run["error"]["message"].as_str().unwrap().contains("whose MTU is 1500"), "{run:#}");
+    }
+}
