@@ -5,6 +5,11 @@
 //!
 //! Where there is nothing to compare with, the measurement pauses after the first look, [`search`] asks a few neighbours
 //! of the target, and the same run goes on with those that answered.
+//!
+//! Where the size of packets is in question, the target is compared with itself by small packets
+//! ([`small_control`](crate::probe::small_control)): the same rules that find where packets to one host are lost and those
+//! to another are not then find where large ones are and small ones are not. A router that says that they are too big is
+//! heeded by the engine, as by any host, so that what is left over is an MTU black hole.
 
 pub mod search;
 

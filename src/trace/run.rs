@@ -89,6 +89,7 @@ pub struct Destination {
     pub port: Option<u16>,
     /// Bytes of each packet with its IP header; `None` where size is not in question and packets are as short as they
     /// can be.
+    #[serde(default)]
     pub size: Option<u16>,
 }
 

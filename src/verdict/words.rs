@@ -294,12 +294,18 @@ impl Words<'_> {
                 let smaller =
                     [1500, 1492, 1420, 1280, 576].into_iter().filter(|one| (least..size).contains(one));
                 let smaller: Vec<String> = smaller.take(3).map(|one: u16| one.to_string()).collect();
+                let alone = match target.protocol {
+                    Protocol::Icmp => {
+                        "repeat it with TCP (-T), since some networks drop large pings and nothing else; "
+                    }
+                    Protocol::Tcp | Protocol::Udp => "",
+                };
                 let find = match smaller.as_slice() {
                     [] => String::new(),
                     sizes => format!("find the size that passes (--size {}); ", sizes.join(", ")),
                 };
                 format!(
-                    "{find}until the place is repaired, lower the MTU of this host's interface to what passes, or clamp the \
+                    "{alone}{find}until the place is repaired, lower the MTU of this host's interface to what passes, or clamp the \
                      MSS of its TCP connections to {} bytes less; send this report to your provider",
                     if v6 { 60 } else { 40 }
                 )
