@@ -81,6 +81,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         search: measured.search.cloned(),
         matrix: if measured.matrix { matrix(run, measured.target) } else { Vec::new() },
         check: far_host(run),
+        balancing: verdict::balancers(run).into_iter().map(balancer).collect(),
         measurement: Some(measurement(run, error.is_some())),
         error,
     }
@@ -104,6 +105,7 @@ pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: 
         search: None,
         matrix: Vec::new(),
         check: None,
+        balancing: Vec::new(),
         error: Some(error),
         measurement: None,
     }
@@ -114,6 +116,11 @@ fn far_host(run: &Run) -> Option<schema::FarHost> {
     let (id, one) = run.destinations().find(|(_, one)| one.role == Role::Check)?;
     let (answered, distance) = run.reached(id);
     Some(schema::FarHost { host: one.host.clone(), address: one.address, answered, distance })
+}
+
+fn balancer(found: verdict::Balancer) -> schema::Balancer {
+    let verdict::Balancer { from_ttl, to_ttl, by, routers } = found;
+    schema::Balancer { from_ttl, to_ttl, by: by.word().to_owned(), routers }
 }
 
 /// How a reference was chosen.

@@ -49,6 +49,9 @@ pub struct Document {
     /// The far host that is known to work, where one was named.
     #[serde(default)]
     pub check: Option<FarHost>,
+    /// Hops that are several routers side by side, nearest first.
+    #[serde(default)]
+    pub balancing: Vec<Balancer>,
     /// What went wrong, if anything.
     pub error: Option<Failure>,
     /// What the measurement cost and met.
@@ -76,6 +79,19 @@ pub struct Vantage {
     pub asn: Option<u32>,
     /// The user's name for the place.
     pub label: Option<String>,
+}
+
+/// Hops at which several routers answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balancer {
+    /// The first TTL with several routers.
+    pub from_ttl: u8,
+    /// The last one of them.
+    pub to_ttl: u8,
+    /// What chooses: `flow`, `destination`, `packet` or `unknown`.
+    pub by: String,
+    /// The most routers seen at one of these TTLs.
+    pub routers: u8,
 }
 
 /// The IP-to-AS table that was used.
@@ -569,6 +585,13 @@ pub fn json_schema(words: &WordLists) -> Value {
                         }),
                         &["host", "address", "answered", "distance"],
                     )]},
+                    "balancing": list(object(
+                        json!({
+                            "from_ttl": ttl, "to_ttl": ttl, "by": {"enum": ["flow", "destination", "packet", "unknown"]},
+                            "routers": count,
+                        }),
+                        &["from_ttl", "to_ttl", "by", "routers"],
+                    )),
                     "measurement": {"type": "object"},
                 }),
                 &[
