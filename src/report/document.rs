@@ -84,6 +84,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         matrix: if measured.matrix { matrix(run, measured.target) } else { Vec::new() },
         check: far_host(run),
         too_big: too_big(&measured),
+        balancing: verdict::balancers(run).into_iter().map(balancer).collect(),
         measurement: Some(measurement(run, error.is_some())),
         error,
     }
@@ -109,6 +110,7 @@ pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: 
         matrix: Vec::new(),
         check: None,
         too_big: Vec::new(),
+        balancing: Vec::new(),
         error: Some(error),
         measurement: None,
     }
@@ -141,6 +143,11 @@ fn too_big(measured: &Measured<'_>) -> Vec<schema::TooBig> {
         }
     });
     said.collect()
+}
+
+fn balancer(found: verdict::Balancer) -> schema::Balancer {
+    let verdict::Balancer { from_ttl, to_ttl, by, routers } = found;
+    schema::Balancer { from_ttl, to_ttl, by: by.word().to_owned(), routers }
 }
 
 /// How a reference was chosen.

@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::document::day_and_time;
 use super::escape::safe;
-use crate::trace::schema::{Document, Hop, Path, Responder, TooBig, Verdict};
+use crate::trace::schema::{Balancer, Document, Hop, Path, Responder, TooBig, Verdict};
 
 /// How text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -698,6 +698,10 @@ pub fn conclusion(out: &mut dyn Write, document: &Document, verdict: &Verdict, l
     } else if !matches!(verdict.scope.as_str(), "unknown") {
         row("what", scope(&verdict.scope))?;
     }
+    if !document.balancing.is_empty() {
+        let list: Vec<String> = document.balancing.iter().map(balancer).collect();
+        row("balance", &list.join("; "))?;
+    }
     if let Some(table) = &document.asdb {
         let date = table.built_at.as_deref().and_then(|time| time.get(..10)).unwrap_or("of unknown date");
         row("table", &format!("{}, {date}", table.origin))?;
@@ -772,6 +776,22 @@ fn scope(word: &str) -> &str {
         "protocol" => "this protocol only: another one to the host passes",
         "prefix" => "the references' addresses as well",
         other => other,
+    }
+}
+
+/// Hops that are several routers: `hops 4 to 5 are 2 routers each, chosen by flow`.
+fn balancer(found: &Balancer) -> String {
+    let Balancer { from_ttl, to_ttl, by, routers } = found;
+    let hops = if from_ttl == to_ttl {
+        format!("hop {from_ttl} is {routers} routers")
+    } else {
+        format!("hops {from_ttl} to {to_ttl} are up to {routers} routers each")
+    };
+    match by.as_str() {
+        "flow" => format!("{hops}, chosen by flow"),
+        "destination" => format!("{hops}, chosen by destination"),
+        "packet" => format!("{hops}, packet by packet"),
+        _ => hops,
     }
 }
 

@@ -55,6 +55,9 @@ pub struct Document {
     /// Routers that said that the target's packets were too big; the largest packets first.
     #[serde(default)]
     pub too_big: Vec<TooBig>,
+    /// Hops that are several routers side by side, nearest first.
+    #[serde(default)]
+    pub balancing: Vec<Balancer>,
     /// What went wrong, if anything.
     pub error: Option<Failure>,
     /// What the measurement cost and met.
@@ -82,6 +85,19 @@ pub struct Vantage {
     pub asn: Option<u32>,
     /// The user's name for the place.
     pub label: Option<String>,
+}
+
+/// Hops at which several routers answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balancer {
+    /// The first TTL with several routers.
+    pub from_ttl: u8,
+    /// The last one of them.
+    pub to_ttl: u8,
+    /// What chooses: `flow`, `destination`, `packet` or `unknown`.
+    pub by: String,
+    /// The most routers seen at one of these TTLs.
+    pub routers: u8,
 }
 
 /// The IP-to-AS table that was used.
@@ -626,6 +642,13 @@ pub fn json_schema(words: &WordLists) -> Value {
                             "mtu": count, "count": count,
                         }),
                         &["address", "asn", "ttl", "size", "mtu", "count"],
+                    )),
+                    "balancing": list(object(
+                        json!({
+                            "from_ttl": ttl, "to_ttl": ttl, "by": {"enum": ["flow", "destination", "packet", "unknown"]},
+                            "routers": count,
+                        }),
+                        &["from_ttl", "to_ttl", "by", "routers"],
                     )),
                     "measurement": {"type": "object"},
                 }),

@@ -250,9 +250,11 @@ fn together(question: &Question<'_>, own: &Series, controls: Vec<Control>) -> Ve
     let asns = |address| asns_of(question, address);
     // A router of the same network at the same distance is a branch of the same way.
     let beside = |series: &Series| {
-        let theirs = series.at(best).routers.iter().map(|one| asns(one.address));
-        let mut ours = own.at(best).routers.iter().map(|one| asns(one.address));
-        theirs.into_iter().any(|theirs| !theirs.is_empty() && ours.any(|ours| ours == theirs))
+        let networks = |series: &Series| -> Vec<Vec<Asn>> {
+            series.at(best).routers.iter().map(|one| asns(one.address)).collect()
+        };
+        let ours = networks(own);
+        networks(series).iter().any(|theirs| !theirs.is_empty() && ours.contains(theirs))
     };
     let stays = |series: &Series| {
         best == 0 || meets(series, best) || series.at(best).routers.is_empty() || beside(series)

@@ -9,11 +9,39 @@
 //! * [`judge`]: a run and its attributed paths in, a [`Judgment`] out: the verdict now, and what would decide it
 //! * `observe`: the record counted; `contrast`: how far the target got and where it is shown that it got no further;
 //!   `owner`: who may own a router; `stats`: the paired test and the posterior; `facts`: all of it, worked out once
+//! * [`balancers`]: which hops are several routers, and what chooses among them: for the reader, no rule asks it
 //! * `rules`: the rules in order, each with a named test; `needs`: what is still to be measured; `words`: the sentences
 //!
 //! The location and its ownership are two different claims with two confidences. And neither says who ordered a loss:
 //! the operator, equipment imposed on it, or the destination network itself (RFC 7999 blackhole).
 
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// Every one, in the order of the published contract.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word of the published contract.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.word())
+            }
+        }
+    };
+}
+
+mod balance;
 mod contrast;
 mod facts;
 mod needs;
@@ -23,9 +51,9 @@ mod rules;
 pub mod stats;
 mod words;
 
+pub use balance::{BalancedBy, Balancer, balancers};
 pub use words::how;
 
-use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -58,32 +86,6 @@ pub struct Judgment {
     pub verdict: Verdict,
     /// What should be measured next.
     pub advice: Advice,
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// Every one, in the order of the published contract.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The word of the published contract.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.word())
-            }
-        }
-    };
 }
 
 words! {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::balance::{self, BalancedBy, Balancer, balancers};
 use super::contrast::{Contrast, ControlHop, MOST_PAIRS};
 use super::facts::{DEAD_AFTER, Facts, asked};
 use super::observe::{FlowSet, Reach, Selector, Series, bit, pairs, shortest_way_back};
@@ -370,12 +371,42 @@ impl Wanted<'_> {
             return;
         }
         self.decide(draft);
+        self.branches();
         if let Some(before) = contrast.before {
             self.close();
             // The scope can wait; its probes would take the pairs' place.
             let open = |probe: &Probe| probe.stage == Stage::Confirm && !probe.is_settled();
             if self.needs.is_empty() && !self.run().probes.iter().any(open) {
                 self.scope_at(before.ttl);
+            }
+        }
+    }
+
+    /// What chooses among the branches of the first balancer: asked while other answers are waited for, never by itself.
+    /// A reader who repeats the measurement must know whether another port, or only another address, meets another branch.
+    fn branches(&mut self) {
+        if self.needs.is_empty() {
+            return;
+        }
+        let unknown = |one: &Balancer| one.by == BalancedBy::Unknown;
+        let Some(first) = balancers(self.run()).into_iter().find(unknown) else { return };
+        let ttl = first.from_ttl;
+        let controls = self.facts.controls.first().map(|control| control.id);
+        for id in std::iter::once(Run::TARGET).chain(controls) {
+            let sent = |run: &Run, flow: FlowId| {
+                let limited =
+                    run.probes_to(id).filter(|probe| probe.ttl == ttl && probe.stage != Stage::Reach);
+                limited.filter(|probe| probe.flow == flow).count() as u32
+            };
+            let flows = (0..self.flows().min(balance::ONE_BRANCH as u16)).map(FlowId);
+            let fresh: Vec<FlowId> = flows.filter(|flow| sent(self.run(), *flow) == 0).collect();
+            let several = Series::of(self.run(), &[Selector::all(id)]).at(ttl).routers.len() > 1;
+            // Where its flows show several routers already, the same flows tell the rest when they come again.
+            let flows = (0..self.flows().min(balance::REPEATS as u16 + 1)).map(FlowId);
+            let again: Vec<FlowId> = flows.filter(|flow| sent(self.run(), *flow) < 2).collect();
+            let asked = if several { again } else { fresh };
+            for flow in asked {
+                self.push(&[(id, flow)], Some(ttl), Stage::Breadth);
             }
         }
     }

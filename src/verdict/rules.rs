@@ -21,7 +21,7 @@ use std::net::IpAddr;
 
 use super::contrast::{Contrast, ControlHop, MOST_PAIRS};
 use super::facts::{DEAD_AFTER, Facts};
-use super::observe::{Answer, Reach, Refusal, bit, nearest, shortest_way_back};
+use super::observe::{Answer, Reach, Refusal, Selector, Series, bit, nearest, shortest_way_back};
 use super::owner::Candidates;
 use super::stats;
 use super::{Figures, Kind, Mechanism, Reason, Scope};
@@ -36,6 +36,8 @@ pub const SUSPICIOUSLY_NEAR: u8 = 2;
 pub const SPEAKS: u32 = 3;
 /// See [`SPEAKS`].
 pub const SILENT_BEFORE: u32 = 5;
+/// Silent probes with a full TTL that make a neighbour of the target silent.
+const SILENT_NEIGHBOUR: u32 = 3;
 
 /// A verdict before it is put into words.
 #[derive(Clone, Debug, PartialEq)]
@@ -820,9 +822,32 @@ fn scope(facts: &Facts<'_>, ttl: u8) -> Scope {
     match (passes(true), passes(false)) {
         (true, _) => Scope::Port,
         (false, true) => Scope::Protocol,
+        (false, false) if prefix_wide(facts, ttl) => Scope::Prefix,
         (false, false) if tested.is_empty() => Scope::Unknown,
         (false, false) => Scope::Host,
     }
+}
+
+/// Whether the target's neighbours are lost as well: every reference in its announced prefix is silent, and no router at
+/// `ttl` or behind it answers for any, while somebody outside of that prefix gets through.
+fn prefix_wide(facts: &Facts<'_>, ttl: u8) -> bool {
+    let target = facts.question.target;
+    let Some(prefix) = target.attribution.prefix else { return false };
+    let neighbours = facts.question.references.iter().filter(|one| {
+        one.address != target.address
+            && one.attribution.prefix == Some(prefix)
+            && prefix.contains(one.address)
+    });
+    let mut some = false;
+    for neighbour in neighbours {
+        let series = Series::of(facts.run(), &[Selector::all(neighbour.destination)]);
+        let silent = Reach::of(facts.run(), neighbour.destination);
+        if neighbour.reached || series.last_router() >= ttl || silent.sent() < SILENT_NEIGHBOUR {
+            return false;
+        }
+        some = true;
+    }
+    some && facts.control_lives()
 }
 
 /// How sure it is that the candidates own the place: the published record, less what weakens it here.

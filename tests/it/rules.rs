@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use lasthop::probe::Plan;
-use lasthop::sim::{Action, Link, Network, Place, ReplyFrom, Route, Rule, Topology};
-use lasthop::verdict::{Kind, Mechanism, Reason, Scope, Verdict};
+use lasthop::sim::{Action, Balance, Link, Network, Place, ReplyFrom, Route, Rule, Topology};
+use lasthop::verdict::{BalancedBy, Kind, Mechanism, Reason, Scope, Verdict, balancers};
 
 use super::sim::{measure, topology};
 
@@ -436,4 +436,59 @@ fn rule_13_a_drop_that_leaks_is_not_a_full_loss() {
         "{:?}",
         verdict.kind
     );
+}
+
+/// The neighbour in the same announced prefix is lost as well; the reference that gets through is of another one.
+#[test]
+fn scope_prefix_the_neighbours_are_lost_as_well() {
+    let mut topology = topology("proton");
+    let mut outside = topology.hosts[1].clone();
+    outside.name = "outside".to_owned();
+    outside.v4 = Some("185.70.44.9".parse().unwrap());
+    outside.v6 = Some("2001:c20:99::9".parse().unwrap());
+    topology.hosts.push(outside);
+    let mut second = topology.networks.iter().find(|network| network.name == "proton").unwrap().clone();
+    (second.name, second.routers) = ("proton-2".to_owned(), vec![]);
+    second.v4 = Some("185.70.44.0/24".parse().unwrap());
+    second.v6 = Some("2001:c20:99::/48".parse().unwrap());
+    topology.networks.push(second);
+    topology.references = vec!["mx-neighbour".to_owned(), "outside".to_owned()];
+    let verdict = of(&topology);
+    assert_eq!(
+        (verdict.kind, verdict.scope),
+        (Kind::LostInsideAs, Scope::Host),
+        "the neighbour gets through"
+    );
+    topology.rules.push(rule("mts2", Place::Forward, Some("mx-neighbour"), Action::Drop));
+    let verdict = of(&topology);
+    assert_eq!((verdict.kind, verdict.scope), (Kind::LostInsideAs, Scope::Prefix), "{}", verdict.summary);
+}
+
+/// Balanced by flow, by destination and packet by packet: told apart, or not told.
+#[test]
+fn balancing_is_told_apart_by_what_chooses() {
+    let told = |balance: Balance, seed: u64| {
+        let mut topology = topology("branch");
+        topology.routers.get_mut("mts1").unwrap().balance = balance;
+        // A loss behind the place where the branches meet, so that the measurement lasts; and another neighbour each time.
+        topology.rules = vec![rule("mts4", Place::Forward, TARGET, Action::Drop)];
+        topology.hosts[1].v4 = Some([185, 70, 40, 110 + seed as u8].into());
+        let found = measure(&topology, false, seed, |_, _| {});
+        balancers(&found.run).iter().map(|balancer| balancer.by).collect::<Vec<_>>()
+    };
+    for (balance, by, least) in [
+        (Balance::None, BalancedBy::Unknown, 0),
+        (Balance::Flow, BalancedBy::Flow, 5),
+        (Balance::Destination, BalancedBy::Destination, 3),
+        (Balance::Packet, BalancedBy::Packet, 6),
+    ] {
+        let all: Vec<Vec<BalancedBy>> = (0..12).map(|seed| told(balance, seed)).collect();
+        let other = |one: &BalancedBy| *one != by && *one != BalancedBy::Unknown;
+        assert!(!all.iter().flatten().any(other), "{balance:?}: {all:?}");
+        let right = all.iter().filter(|found| found.contains(&by)).count();
+        assert!(
+            right >= least && (balance != Balance::None || right == 0),
+            "{balance:?}: {right} of 12: {all:?}"
+        );
+    }
 }
