@@ -1,5 +1,6 @@
 //! One binary for all integration tests: it links once.
 
+mod agreement;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod grounds;
