@@ -27,6 +27,7 @@
 //! * [`verdict`]: from two paths to a conclusion, by rules in order
 //! * [`session`]: one measurement from a plan to its conclusion
 //! * [`report`]: the conclusion written down: text, JSON
+//! * `fetch`: files over HTTP, whole or not at all (with the feature of that name)
 //! * [`cli`]: the program
 //!
 //! # The story in twelve lines
@@ -49,6 +50,8 @@
 
 pub mod asdb;
 pub mod cli;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 pub mod net;
 pub mod number;
 pub mod packet;

@@ -292,6 +292,25 @@ impl Index {
         mapped.or_else(|| translated(address)).map_or(&[], |inner| self.listed(self.four.value(inner)))
     }
 
+    /// Every stretch of addresses that announcements of the same ASes answer for, in order, IPv4 first: the first and the last
+    /// address, and the origin ASes. What nobody announces is left out, and so is whatever a registry or the list of exchange
+    /// LANs answers for.
+    pub fn ranges(&self) -> impl Iterator<Item = (IpAddr, IpAddr, &[Asn])> {
+        let four = self.ranges_of(&self.four);
+        four.chain(self.ranges_of(&self.six))
+    }
+
+    fn ranges_of<'a, K: Key>(
+        &'a self,
+        plane: &'a Plane<K>,
+    ) -> impl Iterator<Item = (IpAddr, IpAddr, &'a [Asn])> {
+        (plane.stretches.iter().enumerate()).filter_map(move |(place, stretch)| {
+            let asns = self.listed(stretch.value);
+            let range = plane.range(place);
+            (!asns.is_empty()).then(|| (range.first.address(), range.last.address(), asns))
+        })
+    }
+
     fn answer<K: Key>(&self, plane: &Plane<K>, address: K) -> Origin {
         self.answer_at(plane, plane.find(address), address)
     }

@@ -285,6 +285,48 @@ pub enum DbCommand {
         #[arg(long, value_name = "FILE")]
         db: Option<PathBuf>,
     },
+    /// Download tables from their publishers; nothing is fetched that is not named
+    #[cfg(feature = "fetch")]
+    Fetch(Fetch),
+}
+
+#[cfg(feature = "fetch")]
+#[derive(Debug, clap::Args)]
+pub struct Fetch {
+    /// What to fetch, by name
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// List the names: what each is, from where, under which terms, with which key
+    #[arg(long, conflicts_with_all = ["sources", "urls"])]
+    pub list: bool,
+    /// Where to put the files
+    #[arg(long, value_name = "DIR", default_value = ".", value_parser = super::fetch::directory)]
+    pub dir: PathBuf,
+    /// Where to put the one file
+    #[arg(short, long, value_name = "FILE", conflicts_with = "dir")]
+    pub output: Option<PathBuf>,
+    /// Another server for all of them, such as a mirror: scheme, host and beginning of the path
+    #[arg(long, value_name = "BASE", conflicts_with = "urls")]
+    pub from: Option<String>,
+    /// Another address of the file, once for each file; without a SOURCE, of any table
+    #[arg(long = "url", value_name = "URL")]
+    pub urls: Vec<String>,
+    /// What the SHA-256 of the one file must be
+    #[arg(long, value_name = "HEX", value_parser = super::fetch::sha256)]
+    pub sha256: Option<[u8; 32]>,
+    /// The publisher's key, in a file that nobody else can read; else from the environment, as --list says, but then never
+    /// sent to another server (--from, --url)
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Take it even if it is older or much smaller than the file there, or does not say how long it is; ask for it whole
+    #[arg(long)]
+    pub force: bool,
+    /// How long a server may be silent, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = patience)]
+    pub timeout: f64,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A protocol and port of a matrix: `443`, `tcp/443`, `udp/53`, `icmp`.
@@ -341,6 +383,14 @@ fn wait(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=60.0).contains(&seconds) => Ok(seconds),
         _ => Err("a wait is a number of seconds from 0.1 to 60".into()),
+    }
+}
+
+#[cfg(feature = "fetch")]
+fn patience(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a timeout is a number of seconds from 0.1 to 3600".into()),
     }
 }
 

@@ -22,6 +22,8 @@ pub fn db(words: &Db) -> Exit {
             (open(db.as_deref(), ixp).and_then(|data| lookup(addresses, *json, &data)), *json)
         }
         DbCommand::Info { json, db } => (open(db.as_deref(), &[]).and_then(|data| info(*json, &data)), *json),
+        #[cfg(feature = "fetch")]
+        DbCommand::Fetch(words) => return super::fetch::fetch(words),
     };
     match result {
         Ok(exit) => exit,

@@ -4,6 +4,7 @@
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
 //! * one file a command: `diagnose` (and `trace`), `demo`, `db`; `shell` for completions, man page and schema
+//! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
@@ -15,10 +16,16 @@ mod demo;
 mod diagnose;
 mod exit;
 mod failure;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod live;
 mod opt_out;
 mod output;
 mod progress;
+#[cfg(feature = "fetch")]
+mod publishers;
+#[cfg(feature = "fetch")]
+mod recognise;
 mod request;
 mod shell;
 

@@ -1,9 +1,17 @@
 //! One binary for all integration tests: it links once.
 
+mod agreement;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod grounds;
 mod laws;
+/// Shared with the benches, as `prefixes` is.
+#[path = "../../benches/support/mmdb.rs"]
+mod mmdb;
 mod net;
 mod packet;
+#[path = "../../benches/support/prefixes.rs"]
+mod prefixes;
 mod rules;
 mod search;
 mod session;

@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sim", &["number", "packet", "trace", "probe"]),
     ("net", &["number", "packet", "trace", "probe"]),
     ("asdb", &["number"]),
+    ("fetch", &[]),
     ("path", &["number", "trace", "asdb"]),
     ("verdict", &["number", "trace", "path"]),
     ("session", &["number", "trace", "probe", "path", "verdict"]),

@@ -1,0 +1,453 @@
+//! One question to a server: redirections, patience and keys.
+
+use std::fmt;
+use std::io::Read;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ureq::http::{HeaderMap, Response};
+use ureq::{Agent, Body};
+
+use super::address::{Address, AddressError};
+use super::error::Error;
+
+/// The most of an error page that is read, and of it that is shown, in bytes and characters.
+const EXCERPT: (u64, usize) = (4096, 160);
+
+/// How patient to be.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// For a name and a connection, TLS included.
+    pub connect: Duration,
+    /// For the head of a response, and for silence within its body; also the time within which [`least`](Self::least)
+    /// is counted.
+    pub idle: Duration,
+    /// The slowest pace, in bytes a second.
+    pub least: u64,
+    /// The most redirections of one question.
+    pub redirects: u8,
+    /// The longest `Retry-After` that is waited for.
+    pub retry_after: Duration,
+    /// How often a download is taken up again, or asked for again because the server failed.
+    pub tries: u8,
+    /// The pause before the first of these, doubled for each further one.
+    pub pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            idle: Duration::from_secs(30),
+            // A modem of 1990 did better.
+            least: 256,
+            redirects: 5,
+            retry_after: Duration::from_secs(120),
+            tries: 3,
+            pause: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The time, which this room does not ask for itself.
+pub struct Time {
+    /// Since any moment, never back.
+    pub elapsed: Box<dyn Fn() -> Duration>,
+    /// The wall clock's time at that moment.
+    pub started: Timestamp,
+}
+
+impl Time {
+    pub(super) fn now(&self) -> Timestamp {
+        self.started.saturating_add((self.elapsed)()).unwrap_or(self.started)
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Time({} s since {})", (self.elapsed)().as_secs(), self.started)
+    }
+}
+
+/// Something that must not be seen.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes it.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Who asks, for publishers that want to know.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// `Authorization: Basic` (RFC 7617).
+    Basic {
+        /// The account.
+        user: Secret,
+        /// Its key.
+        password: Secret,
+    },
+    /// A header with the key behind `prefix`.
+    Header {
+        /// Its name.
+        name: &'static str,
+        /// What stands before the key, such as `Api-Key `.
+        prefix: &'static str,
+        /// The key.
+        key: Secret,
+    },
+    /// A field of the query.
+    Query {
+        /// Its name.
+        name: &'static str,
+        /// The key.
+        key: Secret,
+    },
+}
+
+impl Credential {
+    fn header(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Basic { user, password } => {
+                Some(("authorization", format!("Basic {}", base64(&format!("{}:{}", user.0, password.0)))))
+            }
+            Self::Header { name, prefix, key } => Some((name, format!("{prefix}{}", key.0))),
+            Self::Query { .. } => None,
+        }
+    }
+
+    /// Everything that must not be seen, in every form it is sent in.
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets = match self {
+            Self::Basic { user, password } => vec![user.0.clone(), password.0.clone()],
+            Self::Header { key, .. } | Self::Query { key, .. } => vec![key.0.clone()],
+        };
+        if let Self::Basic { user, password } = self {
+            secrets.push(base64(&format!("{}:{}", user.0, password.0)));
+        }
+        secrets.retain(|secret| !secret.is_empty());
+        // The longest first: a shorter one may be a part of it.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets
+    }
+}
+
+/// RFC 4648 §4.
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in text.as_bytes().chunks(3) {
+        let byte = |place: usize| u32::from(group.get(place).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
+            out.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    out
+}
+
+/// A client for any number of questions.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    pub(super) limits: Limits,
+    pub(super) time: Time,
+}
+
+/// A question.
+pub(super) struct Asked<'a> {
+    pub(super) address: &'a Address,
+    pub(super) credential: Option<&'a Credential>,
+    pub(super) headers: Vec<(&'static str, String)>,
+}
+
+/// The response, its body not yet read.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+    /// Behind all redirections.
+    pub(super) address: Address,
+    secrets: Vec<String>,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        self.header(name)?.parse().ok()
+    }
+
+    /// The failure that this response is.
+    pub(super) fn into_error(self) -> Error {
+        let Self { status, body, address, secrets, .. } = self;
+        let mut bytes = Vec::new();
+        // An error page that cannot be read is one that says nothing.
+        let _ = body.into_reader().take(EXCERPT.0).read_to_end(&mut bytes);
+        Error::Status { address, status, excerpt: excerpt(&bytes, &secrets) }
+    }
+}
+
+/// The words of an error page: tags and blanks left out, keys struck out.
+fn excerpt(bytes: &[u8], secrets: &[String]) -> String {
+    let text = struck(&String::from_utf8_lossy(bytes), secrets);
+    let mut words = String::new();
+    let mut inside = false;
+    for character in text.chars() {
+        match character {
+            '<' => inside = true,
+            '>' if inside => {
+                inside = false;
+                words.push(' ');
+            }
+            _ if inside => {}
+            other => words.push(other),
+        }
+    }
+    let words: Vec<&str> = words.split_whitespace().collect();
+    words.join(" ").chars().take(EXCERPT.1).collect()
+}
+
+fn struck(text: &str, secrets: &[String]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
+}
+
+impl Client {
+    /// A client that says it is `agent`, a name and a version.
+    #[must_use]
+    pub fn new(agent: &str, limits: Limits, time: Time) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(agent)
+            .accept("*/*")
+            .accept_encoding("identity")
+            .timeout_resolve(Some(limits.connect))
+            .timeout_connect(Some(limits.connect))
+            .timeout_send_request(Some(limits.idle))
+            .timeout_recv_response(Some(limits.idle))
+            .timeout_per_read(Some(limits.idle))
+            .timeout_per_write(Some(limits.idle))
+            .build();
+        Self { agent: Agent::new_with_config(config), limits, time }
+    }
+
+    /// The text of a short file.
+    ///
+    /// # Errors
+    /// The network's, any status but 200, more than `most` bytes, or bytes that are no UTF-8.
+    pub fn text(
+        &self,
+        address: &Address,
+        credential: Option<&Credential>,
+        most: u64,
+    ) -> Result<String, Error> {
+        let answer = self.ask(&Asked { address, credential, headers: Vec::new() }, &mut |_| {})?;
+        if answer.status != 200 {
+            return Err(answer.into_error());
+        }
+        let address = answer.address.clone();
+        let mut bytes = Vec::new();
+        let (began, mut body) = ((self.time.elapsed)(), answer.body.into_reader());
+        let mut piece = [0; 16 << 10];
+        loop {
+            let count = body.read(&mut piece).map_err(|error| Error::Network {
+                address: address.clone(),
+                reason: words(&error, &answer.secrets),
+            })?;
+            if count == 0 {
+                break;
+            }
+            bytes.extend_from_slice(&piece[..count]);
+            if bytes.len() as u64 > most {
+                return Err(Error::Long { address, limit: most });
+            }
+            let taken = (self.time.elapsed)().saturating_sub(began);
+            if taken > self.limits.idle * 4 {
+                return Err(Error::Slow { address, got: bytes.len() as u64, window: taken });
+            }
+        }
+        String::from_utf8(bytes).map_err(|_| Error::Unasked { address, what: "what is no text".to_owned() })
+    }
+
+    /// Asks, follows redirections, and waits once if the server says how long. `waiting` hears of that.
+    pub(super) fn ask(&self, asked: &Asked<'_>, waiting: &mut dyn FnMut(Duration)) -> Result<Answer, Error> {
+        let answer = self.follow(asked)?;
+        if !matches!(answer.status, 429 | 503) {
+            return Ok(answer);
+        }
+        let Some(wait) = answer.header("retry-after").and_then(|text| self.patience(text)) else {
+            return Ok(answer);
+        };
+        if wait > self.limits.retry_after {
+            return Err(Error::Later { address: answer.address, status: answer.status, wait });
+        }
+        drop(answer);
+        waiting(wait);
+        std::thread::sleep(wait);
+        self.follow(asked)
+    }
+
+    /// `Retry-After`: seconds, or a date.
+    fn patience(&self, text: &str) -> Option<Duration> {
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let at = http_date(text)?;
+        Some(Duration::try_from(at.duration_since(self.time.now())).unwrap_or_default())
+    }
+
+    fn follow(&self, asked: &Asked<'_>) -> Result<Answer, Error> {
+        let begin = asked.address;
+        let secrets = asked.credential.map(Credential::secrets).unwrap_or_default();
+        let mut address = begin.clone();
+        if asked.credential.is_some() && !begin.is_secure() && !begin.is_loopback() {
+            return Err(Error::Clear { address });
+        }
+        if let Some(Credential::Query { name, key }) = asked.credential {
+            address = begin.with_query(name, &key.0).map_err(|_| Error::Network {
+                address: begin.clone(),
+                reason: "the key has characters that no key of this publisher has".to_owned(),
+            })?;
+        }
+        let mut seen = vec![address.clone()];
+        loop {
+            let response = self.once(asked, &address, &secrets)?;
+            let status = response.status().as_u16();
+            let (parts, body) = response.into_parts();
+            let answer = Answer { status, headers: parts.headers, body, address, secrets: secrets.clone() };
+            if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            let Some(location) = answer.header("location") else { return Err(answer.into_error()) };
+            let next = next(&answer.address, location).map_err(|why| Error::Redirect {
+                from: answer.address.clone(),
+                to: struck(location.split('?').next().unwrap_or_default(), &secrets)
+                    .chars()
+                    .take(200)
+                    .collect(),
+                why,
+            })?;
+            let circle = seen.contains(&next);
+            if circle || seen.len() > usize::from(self.limits.redirects) {
+                let limit = self.limits.redirects;
+                return Err(Error::Redirects { address: begin.clone(), limit, circle });
+            }
+            seen.push(next.clone());
+            address = next;
+        }
+    }
+
+    fn once(
+        &self,
+        asked: &Asked<'_>,
+        address: &Address,
+        secrets: &[String],
+    ) -> Result<Response<Body>, Error> {
+        let mut request = self.agent.get(address.uri());
+        for (name, value) in &asked.headers {
+            request = request.header(*name, value);
+        }
+        if let Some((name, value)) = asked.credential.and_then(Credential::header)
+            && address.same_origin(asked.address)
+        {
+            request = request.header(name, value);
+        }
+        request
+            .call()
+            .map_err(|error| Error::Network { address: address.clone(), reason: words(&error, secrets) })
+    }
+}
+
+/// Where a redirection leads, or why it is not followed.
+fn next(here: &Address, location: &str) -> Result<Address, &'static str> {
+    let next = here.join(location).map_err(|error| match error {
+        AddressError::Scheme => "which is neither http nor https",
+        AddressError::Password => "which has a password in it",
+        AddressError::Malformed => "which is no address",
+    })?;
+    if here.is_secure() && !next.is_secure() {
+        return Err("from https down to http");
+    }
+    if next.is_loopback() && !here.is_loopback() {
+        return Err("which is this machine itself");
+    }
+    Ok(next)
+}
+
+/// What a failure says, keys struck out, without the number of the system's error.
+pub(super) fn words(error: &dyn std::error::Error, secrets: &[String]) -> String {
+    let mut text = error.to_string();
+    for plain in ["io: ", "protocol: "] {
+        text = text.strip_prefix(plain).map_or(text.clone(), str::to_owned);
+    }
+    let text = text.split(" (os error").next().unwrap_or(&text).to_owned();
+    struck(&text, secrets)
+}
+
+impl Answer {
+    pub(super) fn words(&self, error: &dyn std::error::Error) -> String {
+        words(error, &self.secrets)
+    }
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_those_of_the_rfc() {
+        // RFC 7617 §2, RFC 4648 §10.
+        assert_eq!(base64("Aladdin:open sesame"), "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        for (plain, coded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(plain), coded);
+        }
+    }
+
+    #[test]
+    fn no_key_is_seen_in_any_form() {
+        let credential =
+            Credential::Basic { user: Secret::new("77001"), password: Secret::new("open sesame") };
+        assert!(!format!("{credential:?}").contains("sesame"));
+        let coded = credential.header().unwrap().1;
+        let page = format!("<p>You sent {coded}\n and 77001:open sesame</p>");
+        let said = excerpt(page.as_bytes(), &credential.secrets());
+        assert_eq!(said, "You sent Basic … and …:…");
+    }
+
+    #[test]
+    fn dates_of_http_are_read() {
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap().as_second(), 784_111_777);
+        assert_eq!(http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn redirections_never_go_down() {
+        let https: Address = "https://a.example/x".parse().unwrap();
+        assert!(next(&https, "http://a.example/x").is_err());
+        assert!(next(&https, "https://localhost/x").is_err());
+        assert!(next(&https, "//b.example/x").is_ok());
+        assert!(next(&"http://a.example/x".parse().unwrap(), "https://a.example/x").is_ok());
+    }
+}
