@@ -162,13 +162,13 @@ fn transit(number: u64) -> u32 {
 /// The path of a peer to an origin, without sets.
 fn path(peer: u16, origin: u32, variant: u64, prepended: u32, out: &mut Vec<u32>) {
     out.clear();
-    let start = mix(u64::from(peer) << 32 ^ variant);
+    let start = mix((u64::from(peer) << 32) ^ variant);
     out.push(asn(u64::from(peer) + 5_000_000));
     // The way near the peer depends on the peer, the way near the origin on the origin.
     out.push(transit(start % 12));
-    let ends = mix(u64::from(origin) ^ variant << 40);
+    let ends = mix(u64::from(origin) ^ (variant << 40));
     for step in 0..ends % 4 {
-        out.push(transit(ends >> (8 * step) & 0x3f | 0x40 * step));
+        out.push(transit(((ends >> (8 * step)) & 0x3f) | (0x40 * step)));
     }
     out.extend(std::iter::repeat_n(origin, 1 + prepended as usize));
     out.dedup_by(|later, earlier| later == earlier && *later != origin);

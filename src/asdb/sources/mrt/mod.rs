@@ -76,11 +76,9 @@ impl Header {
         }
     }
 
-    /// Whether such a record is known to be written: types 11 to 17, 32, 33, 48 and 49 of RFC 6396 §4, and their lengths.
+    /// Whether such a record is known to be written: types 11 to 17, 32, 33, 48 and 49 of RFC 6396 §4.
     fn is_likely(self) -> bool {
-        matches!(self.kind, 11..=17 | 32 | 33 | 48 | 49)
-            && self.subtype <= 13
-            && self.length <= LONGEST_RECORD
+        matches!(self.kind, 11..=17 | 32 | 33 | 48 | 49) && self.subtype <= 13
     }
 }
 
@@ -108,7 +106,8 @@ pub(crate) fn mark(head: &[u8], complete: bool) -> Mark {
             break;
         };
         let header = Header::of(bytes);
-        if !header.is_likely() {
+        // The length of a later one may be a lie: then the file is a dump, and damaged.
+        if !header.is_likely() || first.is_none() && header.length > LONGEST_RECORD {
             return Mark::None;
         }
         first.get_or_insert(header);

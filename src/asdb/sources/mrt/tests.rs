@@ -75,14 +75,17 @@ fn rib(subtype: u16, bits: u8, prefix: &[u8], routes: &[(u16, &[u8])]) -> Vec<u8
     record(TABLE_DUMP_V2, subtype, &body)
 }
 
-fn read_with(bytes: &[u8], options: &Options) -> Result<(Read, Table, Vec<(u32, u32, u32)>), Error> {
+/// The summary, the table, and the links with their counts.
+type Outcome = (Read, Table, Vec<(u32, u32, u32)>);
+
+fn read_with(bytes: &[u8], options: &Options) -> Result<Outcome, Error> {
     let mut builder = Builder::plain("test");
     let read = read_any(bytes, Path::new("rib"), &mut builder, options, &mut |_| {})?;
     let links = builder.links().iter().map(|((low, high), count)| (low.0, high.0, *count)).collect();
     Ok((read, Table::of_builder(builder, Format::Mrt), links))
 }
 
-fn read_all(records: &[Vec<u8>]) -> (Read, Table, Vec<(u32, u32, u32)>) {
+fn read_all(records: &[Vec<u8>]) -> Outcome {
     read_with(&records.concat(), &Options::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
