@@ -16,8 +16,8 @@ trap 'rm -rf "$work"' EXIT
 
 rib=$(cargo bench --no-run --bench rib --message-format=json 2>/dev/null |
     sed -n 's/.*"name":"rib".*"executable":"\([^"]*\)".*/\1/p' | tail -1)
-cargo build --release --quiet --manifest-path benches/bgpkit/Cargo.toml --target-dir "$work/bgpkit"
-bgpkit=$work/bgpkit/release/bgpkit-peer
+cargo build --release --quiet --manifest-path benches/bgpkit/Cargo.toml
+bgpkit=benches/bgpkit/target/release/bgpkit-peer
 
 six=$((prefixes * 15 / 100))
 routes=$("$rib" write "$work/rib" --four $((prefixes - six)) --six $six --peers "$peers")
