@@ -16,7 +16,7 @@ use super::index::Index;
 use super::origin::Asns;
 use super::range::{Announced, Key, Range, Segment, flatten};
 use super::sources::{self, range_csv};
-use crate::number::Asn;
+use crate::number::{Asn, AsnClass};
 
 /// The two ends of a range cannot be one: other families, or the wrong way round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +50,7 @@ pub struct Builder {
     countries: BTreeMap<Country, u32>,
     country_four: Vec<Announced<u32>>,
     country_six: Vec<Announced<u128>>,
+    links: BTreeMap<(Asn, Asn), u32>,
 }
 
 /// Numbers combinations of origins in the order they come.
@@ -92,7 +93,21 @@ impl Builder {
             countries: BTreeMap::new(),
             country_four: Vec::new(),
             country_six: Vec::new(),
+            links: BTreeMap::new(),
         }
+    }
+
+    /// A table of one source of which only the name is known.
+    #[must_use]
+    pub fn plain(name: &str) -> Self {
+        let source = SourceInfo {
+            name: name.to_owned(),
+            date: None,
+            licence: None,
+            overrides: false,
+            files: Vec::new(),
+        };
+        Self::new(name, source)
     }
 
     /// Adds a range as announced, both ends inclusive. `as_set` says that origins come from an AS_SET.
@@ -163,6 +178,22 @@ impl Builder {
             _ => return Err(error),
         }
         Ok(())
+    }
+
+    /// Says that two ASes stood side by side in so many BGP paths. Adds up; which of the two is named first does not matter.
+    /// An AS beside itself is no link, nor is one with a private or reserved number.
+    pub fn link(&mut self, low: Asn, high: Asn, paths: u32) {
+        if low == high || [low, high].iter().any(|asn| asn.class() != AsnClass::Public) {
+            return;
+        }
+        let count = self.links.entry((low.min(high), low.max(high))).or_default();
+        *count = count.saturating_add(paths);
+    }
+
+    /// The links said so far, the lower number first, and in how many paths each was.
+    #[must_use]
+    pub fn links(&self) -> &BTreeMap<(Asn, Asn), u32> {
+        &self.links
     }
 
     /// Whether no range was added.

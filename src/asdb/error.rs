@@ -18,6 +18,8 @@ pub enum Operation {
     Bunzip2,
     /// Unpacking xz.
     Unxz,
+    /// Unpacking Zstandard (RFC 8878).
+    Unzstd,
 }
 
 impl fmt::Display for Operation {
@@ -28,6 +30,7 @@ impl fmt::Display for Operation {
             Self::Gunzip => "unpack (gzip)",
             Self::Bunzip2 => "unpack (bzip2)",
             Self::Unxz => "unpack (xz)",
+            Self::Unzstd => "unpack (zstd)",
         })
     }
 }
@@ -43,6 +46,20 @@ pub enum Error {
         operation: Operation,
         /// The file.
         path: PathBuf,
+        /// The reason given.
+        source: io::Error,
+    },
+    /// A packed file that ends early or is damaged.
+    #[error("cannot {operation} {} beyond byte {packed} (byte {unpacked} of what is in it)", path.display())]
+    Unpack {
+        /// What was tried.
+        operation: Operation,
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the file that were taken before.
+        packed: u64,
+        /// Bytes that had come out.
+        unpacked: u64,
         /// The reason given.
         source: io::Error,
     },
@@ -196,7 +213,7 @@ impl Error {
             Self::Io { operation: Operation::Open | Operation::Read, .. } => {
                 "check the path and its permissions, or leave the option out: the table inside the program needs no file"
             }
-            Self::Io { .. } | Self::Truncated { .. } | Self::Checksum { .. } => {
+            Self::Io { .. } | Self::Unpack { .. } | Self::Truncated { .. } | Self::Checksum { .. } => {
                 "the file was cut or changed on its way: fetch or build it again"
             }
             Self::Unsuited { hint, .. } => hint,
@@ -208,8 +225,8 @@ impl Error {
                 "fetch or build the file again; if it stays so, its writer is at fault"
             }
             Self::Foreign { .. } | Self::Empty { .. } => {
-                "give a table built by lasthop, an MMDB with AS numbers, or CSV/TSV of ranges (ip-location-db, iptoasn, pfx2as, \
-                 GeoLite2 ASN, or prefix,asn,name)"
+                "give a table built by lasthop, an MMDB with AS numbers, an MRT table dump, a RIS whois dump, or CSV, TSV or JSON Lines of \
+                 ranges (ip-location-db, iptoasn, pfx2as, bgp.tools, GeoLite2 ASN, named columns, or prefix,asn,name)"
             }
             Self::Line { .. } => "correct or delete that line; lines that begin with # are skipped",
             Self::MmdbWithoutAsn { .. } => "take the ASN edition of that database",

@@ -24,7 +24,7 @@
 //! | [`Exchanges`] | which member has which address of them, from PeeringDB or the exchanges' own lists |
 //! | [`Adjacency`] | which ASes are neighbours, from CAIDA's AS relationships |
 //! | [`build`] | rows of a source to a table; the shipped one, byte for byte |
-//! | `sources` | a reader for each format |
+//! | [`sources`] | a reader for each format people have |
 //! | `file`, `block`, `codec`, `names` | the table file |
 //! | `range`, `registry` | address arithmetic, overlaps; the special-purpose registries as ranges |
 
@@ -41,7 +41,7 @@ mod names;
 mod origin;
 mod range;
 mod registry;
-mod sources;
+pub mod sources;
 mod table;
 
 pub use adjacency::{Adjacency, AdjacencyInfo, Relation};

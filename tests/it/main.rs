@@ -12,12 +12,15 @@ mod net;
 mod packet;
 #[path = "../../benches/support/prefixes.rs"]
 mod prefixes;
+mod rib;
 mod rules;
 mod search;
 mod session;
 mod sim;
 mod size;
 mod sweep;
+mod tables;
+mod targets;
 mod tidy;
 mod words;
 mod world;

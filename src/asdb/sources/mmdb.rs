@@ -6,6 +6,7 @@
 //!
 //! What is shown as prefix is the network of the file's tree. It is the publisher's range and need not be a BGP route.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, WithinOptions};
 use serde::{Deserialize, Deserializer, de};
 
+use super::{Format, Read, reason};
 use crate::asdb::build::{Builder, Built};
 use crate::asdb::error::{Error, excerpt};
 use crate::asdb::file::SourceInfo;
@@ -33,6 +35,7 @@ const ASN_FIELDS: &[&[PathElement<'static>]] = &[
     &[PathElement::Key("asn")],
     &[PathElement::Key("traits"), PathElement::Key("autonomous_system_number")],
     &[PathElement::Key("asn"), PathElement::Key("autonomous_system_number")],
+    &[PathElement::Key("asn"), PathElement::Key("asn")],
     &[PathElement::Key("as_number")],
 ];
 
@@ -45,6 +48,10 @@ const NAME_FIELDS: &[&[PathElement<'static>]] = &[
     &[PathElement::Key("organization")],
     &[PathElement::Key("isp")],
     &[PathElement::Key("traits"), PathElement::Key("autonomous_system_organization")],
+    &[PathElement::Key("asn"), PathElement::Key("autonomous_system_organization")],
+    &[PathElement::Key("asn"), PathElement::Key("name")],
+    &[PathElement::Key("traits"), PathElement::Key("organization")],
+    &[PathElement::Key("traits"), PathElement::Key("isp")],
 ];
 
 /// How many networks are looked at for an AS number before a file is said to have none.
@@ -163,7 +170,15 @@ impl Mmdb {
     /// Every network, for bulk lookups and for names. A record that cannot be read is left out, as its lookup would be.
     pub(crate) fn build(&self, info: SourceInfo) -> Built {
         let mut builder = Builder::new("", info);
-        let mut records: std::collections::HashMap<usize, Option<Asn>> = std::collections::HashMap::new();
+        self.give(&mut builder);
+        builder.build()
+    }
+
+    /// The same into a builder of somebody else.
+    pub(crate) fn give(&self, into: &mut Builder) -> Read {
+        let mut read = Read::new(Format::Mmdb);
+        read.date = self.built();
+        let mut records: HashMap<usize, Option<Asn>> = HashMap::new();
         for record in self.walk().into_iter().flatten().map_while(Result::ok) {
             let Some(offset) = record.offset() else { continue };
             let known = *records.entry(offset).or_insert_with(|| {
@@ -171,18 +186,27 @@ impl Mmdb {
                 if let Some(asn) = asn
                     && let Some(name) = name(&record)
                 {
-                    builder.name(asn, &name);
+                    read.name(asn, &name, into);
                 }
                 asn
             });
-            let network = record.network().ok().filter(|network| !is_alias(network));
-            if let Some((asn, network)) = known.zip(network) {
+            let Some(network) = record.network().ok().filter(|network| !is_alias(network)) else { continue };
+            read.records += 1;
+            match known {
                 // The ends of one network are in order.
-                let _ = builder.range(network.network(), network.broadcast(), &[asn], false);
+                Some(asn) if into.range(network.network(), network.broadcast(), &[asn], false).is_ok() => {
+                    read.kept += 1;
+                }
+                _ => read.drop_some(reason::NOBODY, 1),
             }
         }
-        builder.build()
+        read
     }
+}
+
+/// Reads an MMDB into a builder.
+pub(crate) fn read(bytes: Vec<u8>, path: &Path, into: &mut Builder) -> Result<Read, Error> {
+    Ok(Mmdb::new(bytes, path)?.give(into))
 }
 
 /// Whether a network is IPv4 written as IPv6, which lookups have turned into IPv4 before.
