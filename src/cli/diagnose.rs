@@ -182,7 +182,7 @@ fn prepare(
     let socket = Socket { source: words.source, mark: words.fwmark, vrf: words.vrf.as_deref() };
     let live = live::open(request, &socket)?;
     let data = files.read()?;
-    known.asdb = Some(data.describe());
+    known.asdb = Some(data.describe(live.wire.started_at()));
     known.vantage = live::vantage(&live.wire, &data.grounds(), words.label.as_deref());
     if verbose {
         introduce(request, &live.plan);

@@ -160,9 +160,15 @@ impl Mmdb {
         self.reader.networks(WithinOptions::default())
     }
 
-    /// Every network, for bulk lookups and for names. A record that cannot be read is left out, as its lookup would be.
+    /// Every network, for bulk lookups and for names.
     pub(crate) fn build(&self, info: SourceInfo) -> Built {
         let mut builder = Builder::new("", info);
+        self.fill(&mut builder);
+        builder.build()
+    }
+
+    /// Puts every network into the current source. A record that cannot be read is left out, as its lookup would be.
+    pub(crate) fn fill(&self, builder: &mut Builder) {
         let mut records: std::collections::HashMap<usize, Option<Asn>> = std::collections::HashMap::new();
         for record in self.walk().into_iter().flatten().map_while(Result::ok) {
             let Some(offset) = record.offset() else { continue };
@@ -181,7 +187,6 @@ impl Mmdb {
                 let _ = builder.range(network.network(), network.broadcast(), &[asn], false);
             }
         }
-        builder.build()
     }
 }
 

@@ -62,7 +62,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// Unpacks gzip (RFC 1952) and bzip2, also of several members; anything else comes back as it is.
+/// Unpacks gzip (RFC 1952), bzip2 and xz, also of several members; anything else comes back as it is.
 pub(crate) fn unpacked(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     let operation = {
@@ -93,6 +93,9 @@ pub(crate) fn unpacking(bytes: &[u8]) -> (Operation, Box<dyn Read + '_>) {
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => {
             (Operation::Bunzip2, Box::new(MultiBzDecoder::new(bytes)))
         }
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            (Operation::Unxz, Box::new(lzma_rust2::XzReader::new(bytes, true)))
+        }
         plain => (Operation::Read, Box::new(plain)),
     }
 }
@@ -119,8 +122,7 @@ pub(crate) fn file_name(path: &Path) -> String {
 /// Says what unpacked bytes are.
 pub(crate) fn recognise(bytes: &[u8], path: &Path) -> Result<Format, Error> {
     let foreign = |found| Err(Error::Foreign { path: path.to_path_buf(), found });
-    let known: [(&[u8], &str); 7] = [
-        (b"\xfd7zXZ\0", "packed with xz: unpack it first"),
+    let known: [(&[u8], &str); 6] = [
         (b"\x28\xb5\x2f\xfd", "packed with zstd: unpack it first"),
         (b"PK\x03\x04", "a ZIP archive: unpack it first"),
         (b"SQLite format 3\0", "an SQLite database"),
@@ -209,13 +211,13 @@ fn of_text(text: &[u8], path: &Path) -> Result<Format, Error> {
 }
 
 /// Lines and their places, without line ends and without a byte order mark.
-fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).enumerate()
 }
 
 /// Empty lines and comments.
-fn is_skipped(line: &[u8]) -> bool {
+pub(crate) fn is_skipped(line: &[u8]) -> bool {
     matches!(line.first(), None | Some(b'#' | b'%' | b';'))
 }
 

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Fields, ends, rows};
+use super::{Fields, ends, is_skipped, lines, rows};
 use crate::asdb::build::Builder;
 use crate::asdb::error::Error;
 
@@ -20,15 +20,24 @@ pub(crate) fn read(text: &[u8], path: &Path, into: &mut Builder) -> Result<(), E
     })
 }
 
+/// Whether a text begins as an edition with countries does.
+pub(crate) fn is_of_countries(text: &[u8]) -> bool {
+    let first = lines(text).map(|(_, line)| line).find(|line| !is_skipped(line)).unwrap_or_default();
+    let Ok(first) = std::str::from_utf8(first) else { return false };
+    let fields: Vec<&str> = first.split(',').map(|field| field.trim().trim_matches('"')).collect();
+    matches!(fields.as_slice(), [low, high, code] if ends(low, high).is_some() && country(code).is_some())
+}
+
+fn country(text: &str) -> Option<[u8; 2]> {
+    <[u8; 2]>::try_from(text.as_bytes()).ok().filter(|code| code.iter().all(u8::is_ascii_uppercase))
+}
+
 /// The same layout with a country code in place of the AS number.
 pub(crate) fn read_countries(text: &[u8], path: &Path, into: &mut Builder) -> Result<(), Error> {
     rows(text, path, Fields::Commas, |row| {
         let (first, last) =
             ends(row.field(0), row.field(1)).ok_or_else(|| row.error("first and last address"))?;
-        let code = <[u8; 2]>::try_from(row.field(2).as_bytes())
-            .ok()
-            .filter(|code| code.iter().all(u8::is_ascii_uppercase));
-        let code = code.ok_or_else(|| row.error("a country code of two letters"))?;
+        let code = country(row.field(2)).ok_or_else(|| row.error("a country code of two letters"))?;
         into.country(first, last, code).map_err(|_| row.error("first and last address"))
     })
 }
