@@ -146,11 +146,13 @@ impl Intake {
         read.date = read.date.or_else(|| adjacency::days(name.as_bytes()).next());
         let settings = &self.settings;
         let source = self.builder.source();
+        // Overrides among the parts of one source are none of it.
+        let is_meant = !(settings.together && source.overrides);
         if source.name.is_empty() {
             let of_format = || format!("{} ({name})", read.format);
-            source.name = settings.name.clone().filter(|_| !source.overrides).unwrap_or_else(of_format);
+            source.name = settings.name.clone().filter(|_| is_meant).unwrap_or_else(of_format);
         }
-        if source.licence.is_none() && !source.overrides {
+        if source.licence.is_none() && is_meant {
             source.licence.clone_from(&settings.licence);
         }
         // Never younger than a part of it.

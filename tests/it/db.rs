@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use lasthop::asdb::{Adjacency, Intake, Settings, Table};
+use lasthop::number::Asn;
+use lasthop::path::{Grounds, Kind, Origins};
 use serde_json::{Value, json};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -302,6 +305,10 @@ fn neighbours_and_members_inside_a_table_serve_a_run() {
 198.51.100.0/24  ixp EXAMPLE-IX  198.51.100.0/24  [PeeringDB (ixpfx.json)]
 ";
     assert_eq!(said, wanted);
+    let lan = folder.at("lan.json");
+    fs::write(&lan, r#"{"data": [{"ixlan_id": 7, "prefix": "198.51.100.0/25"}]}"#).unwrap();
+    let known = text(&lasthop(&["db", "lookup", "--db", &out, "--ixp", &lan, "198.51.100.7"]));
+    assert!(known.contains("AS64500 at ixp EXAMPLE-IX  198.51.100.0/25"), "{known}");
     // A file that is given for a run goes before the table's own, which still answers where that is silent.
     let own = folder.at("own.json");
     fs::write(&own, r#"{"data": [{"ixlan_id": 1, "name": "OURS", "asn": 9, "ipaddr4": "198.51.100.7"}]}"#)
@@ -311,6 +318,33 @@ fn neighbours_and_members_inside_a_table_serve_a_run() {
         said.starts_with("198.51.100.7  AS9 at ixp") && said.contains("198.51.100.8  AS64501 at ixp"),
         "{said}"
     );
+}
+
+#[test]
+fn what_a_table_knows_of_neighbours_and_members_reaches_whoever_attributes_a_hop() {
+    let data = |name: &str| PathBuf::from(ROOT).join("tests/data/asdb").join(name);
+    let mut intake = Intake::new(Settings::default());
+    for name in ["as-rel2.txt", "netixlan.json", "ixpfx.json"] {
+        intake.add(&data(name), &mut |_| {}).unwrap();
+    }
+    let mut builder = intake.done();
+    builder.link(Asn(64_496), Asn(64_502), 3);
+    let bytes = builder.write().unwrap();
+    let table = Table::from_reader(bytes.as_slice(), "t.lht").unwrap();
+    let grounds = Grounds::of(&table);
+    assert_eq!(grounds.adjacent(Asn(64_496), Asn(64_500)), Some(true), "from the relations");
+    assert_eq!(grounds.adjacent(Asn(64_502), Asn(64_496)), Some(true), "from the paths");
+    assert_eq!(grounds.adjacent(Asn(64_501), Asn(64_502)), Some(false));
+    assert_eq!(grounds.adjacent(Asn(64_501), Asn(1)), None);
+    let member = grounds.attribute("198.51.100.7".parse().unwrap());
+    assert_eq!((member.kind, member.asns), (Kind::Ixp, vec![Asn(64_500)]));
+    let nobody = grounds.attribute("198.51.100.77".parse().unwrap());
+    assert_eq!((nobody.kind, nobody.asns), (Kind::Ixp, vec![]));
+    // Who adds links of their own loses none of the table's, and the other way round.
+    let own = Adjacency::from_reader(&b"64501|64502|0\n"[..], "own").unwrap();
+    let both = Grounds { adjacency: Some(&own), ..Grounds::of(&table) };
+    assert_eq!(both.adjacent(Asn(64_501), Asn(64_502)), Some(true));
+    assert_eq!(both.adjacent(Asn(64_496), Asn(64_500)), Some(true));
 }
 
 /// The command that data/README.md documents, with its folder put in.
