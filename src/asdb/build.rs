@@ -133,6 +133,12 @@ impl Builder {
         builder
     }
 
+    /// A table of one source of which only the name is known.
+    #[must_use]
+    pub fn plain(name: &str) -> Self {
+        Self::new(name, SourceInfo::named(name))
+    }
+
     /// What the table says of where it comes from.
     pub fn set_title(&mut self, title: &str) {
         title.clone_into(&mut self.title);
@@ -248,18 +254,25 @@ impl Builder {
 
     /// Says that two ASes stand next to each other in so many BGP paths; the order does not matter, and what is said again adds
     /// up. An AS next to itself is no link (prepending), and neither is one with a number that owns no place on the public
-    /// Internet: 0, 23456, private and reserved ones.
+    /// Internet: 0, 23456, and those for private use, for documentation or reserved.
     pub fn link(&mut self, a: Asn, b: Asn, paths: u32) {
-        let is_some = |asn: Asn| matches!(asn.class(), AsnClass::Public | AsnClass::Documentation);
-        if a == b || !is_some(a) || !is_some(b) {
+        if a == b || [a, b].iter().any(|asn| asn.class() != AsnClass::Public) {
             return;
         }
         let link = self.layer().links.entry((a.min(b), a.max(b))).or_default();
         link.1 = link.1.saturating_add(paths);
     }
 
-    /// Takes links with what is known of them. Of two kinds in a source the first stands.
-    pub(crate) fn links(&mut self, links: &[Link]) {
+    /// The links that the source which rows go to has given, the lower number first, and in how many paths each was.
+    #[must_use]
+    pub fn links(&self) -> BTreeMap<(Asn, Asn), u32> {
+        let layer = self.layers.get(self.current);
+        layer.iter().flat_map(|layer| &layer.links).map(|(pair, (_, paths))| (*pair, *paths)).collect()
+    }
+
+    /// Takes links with what is known of them, those of any number: a list says what it means. Of two kinds in a source the
+    /// first stands.
+    pub(crate) fn relations(&mut self, links: &[Link]) {
         let known = &mut self.layer().links;
         known.reserve(links.len());
         for link in links {
@@ -339,7 +352,7 @@ impl Builder {
         let place = |source: Option<&u16>| base + source.map_or(0, |one| usize::from(*one)).min(count - 1);
         if let Some(links) = file.links() {
             self.current = place(file.meta.links.as_ref().and_then(|links| links.sources.first()));
-            self.links(&links);
+            self.relations(&links);
         }
         if let Some(exchanges) = file.exchanges() {
             let sources = file.meta.exchanges.as_ref().map(|meta| meta.sources.clone()).unwrap_or_default();

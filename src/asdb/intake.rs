@@ -22,7 +22,7 @@ use super::sources::{self, Format, LONGEST, range_csv};
 /// What became of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Read {
+pub struct Taken {
     /// What it is, in words.
     pub format: String,
     /// Rows, records or ranges in it.
@@ -85,7 +85,7 @@ impl Intake {
     ///
     /// # Errors
     /// The file cannot be read or unpacked, is nothing that is known here, is damaged, or has a line that is no row.
-    pub fn add(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Read, Error> {
+    pub fn add(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Taken, Error> {
         let file = fs::File::open(path).map_err(|source| Error::Io {
             operation: Operation::Open,
             path: path.to_path_buf(),
@@ -103,7 +103,7 @@ impl Intake {
         reader: impl io::Read,
         name: &Path,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Read, Error> {
+    ) -> Result<Taken, Error> {
         let bytes = sources::bytes_of(Watched { reader, read: 0, progress }, name, LONGEST)?;
         let bytes = sources::unpacked(bytes, name)?;
         self.add_bytes(bytes, name)
@@ -113,11 +113,11 @@ impl Intake {
     ///
     /// # Errors
     /// None in a program that passed its tests, which read that table.
-    pub fn add_embedded(&mut self) -> Result<Read, Error> {
+    pub fn add_embedded(&mut self) -> Result<Taken, Error> {
         self.add_bytes(super::Table::embedded_bytes().to_vec(), Path::new("asn.lht"))
     }
 
-    fn add_bytes(&mut self, bytes: Vec<u8>, path: &Path) -> Result<Read, Error> {
+    fn add_bytes(&mut self, bytes: Vec<u8>, path: &Path) -> Result<Taken, Error> {
         let sha256 = file::digest(&bytes).to_string();
         let content = content(&bytes, path)?;
         let name = plain_name(path);
@@ -128,7 +128,7 @@ impl Intake {
             self.builder.table(&file);
             let format = Format::Table(file::VERSION).to_string();
             let date = file.meta.built_at;
-            return Ok(Read { format, read: ranges, kept: ranges, date, sha256, ..Read::default() });
+            return Ok(Taken { format, read: ranges, kept: ranges, date, sha256, ..Taken::default() });
         }
         let apart = !self.settings.together || matches!(content, Content::Rows(Format::Overrides));
         match self.together.filter(|_| !apart) {
@@ -234,40 +234,40 @@ fn is_json_lines(head: &[u8]) -> bool {
 }
 
 /// Reads what is no table of ours into the current source.
-fn take(content: Content, bytes: Vec<u8>, path: &Path, into: &mut Builder) -> Result<Read, Error> {
+fn take(content: Content, bytes: Vec<u8>, path: &Path, into: &mut Builder) -> Result<Taken, Error> {
     match content {
         Content::Links => {
             let found = adjacency::read(&bytes, path)?;
             let before = into.more_counts().0;
-            into.links(&found.links);
+            into.relations(&found.links);
             let kept = into.more_counts().0 - before;
             let repeats = found.lines.saturating_sub(kept);
-            Ok(Read {
+            Ok(Taken {
                 format: format!("AS relationships, {}", found.form()),
                 read: found.lines,
                 kept,
                 dropped: dropped([("links said before", repeats)]),
                 date: found.date,
-                ..Read::default()
+                ..Taken::default()
             })
         }
         Content::Exchanges => {
             let found = exchanges::read_contents(&bytes, path)?;
             let (format, date, rows) = (found.form.to_string(), found.date, found.rows);
             into.exchanges(found);
-            Ok(Read { format, read: rows, kept: rows, date, ..Read::default() })
+            Ok(Taken { format, read: rows, kept: rows, date, ..Taken::default() })
         }
         Content::Names => {
             let before = into.more_counts().1;
             let lines = asnames::read(&bytes, path, into)?;
             let kept = into.more_counts().1 - before;
             let unsaid = lines.saturating_sub(kept);
-            Ok(Read {
+            Ok(Taken {
                 format: "names of ASes".to_owned(),
                 read: lines,
                 kept,
                 dropped: dropped([("names that say nothing, or were said before", unsaid)]),
-                ..Read::default()
+                ..Taken::default()
             })
         }
         Content::Countries => {
@@ -275,7 +275,7 @@ fn take(content: Content, bytes: Vec<u8>, path: &Path, into: &mut Builder) -> Re
             range_csv::read_countries(&bytes, path, into)?;
             let kept = into.counts().countries - before;
             let format = "CSV of ranges with registered countries (ip-location-db)".to_owned();
-            Ok(Read { format, read: kept, kept, ..Read::default() })
+            Ok(Taken { format, read: kept, kept, ..Taken::default() })
         }
         Content::Mmdb => {
             let before = into.counts();
@@ -285,7 +285,7 @@ fn take(content: Content, bytes: Vec<u8>, path: &Path, into: &mut Builder) -> Re
             if into.source().licence.is_none() {
                 into.source().licence = licence_of(&mmdb.product()).map(str::to_owned);
             }
-            Ok(Read {
+            Ok(Taken {
                 format: mmdb.product(),
                 read: mmdb.networks,
                 kept,
@@ -294,27 +294,27 @@ fn take(content: Content, bytes: Vec<u8>, path: &Path, into: &mut Builder) -> Re
                     mmdb.networks.saturating_sub(kept),
                 )]),
                 date: mmdb.built(),
-                ..Read::default()
+                ..Taken::default()
             })
         }
         Content::Rows(format) => rows(format, &bytes, path, into),
         // The caller takes tables: they bring their own sources.
-        Content::Table => Ok(Read::default()),
+        Content::Table => Ok(Taken::default()),
     }
 }
 
 /// Reads a text of ranges or prefixes into the current source.
-pub(crate) fn rows(format: Format, text: &[u8], path: &Path, into: &mut Builder) -> Result<Read, Error> {
+pub(crate) fn rows(format: Format, text: &[u8], path: &Path, into: &mut Builder) -> Result<Taken, Error> {
     let before = into.counts();
     sources::read(format, text, path, into)?;
     let after = into.counts();
     let (kept, nobody) = (after.ranges - before.ranges, after.nobody - before.nobody);
-    Ok(Read {
+    Ok(Taken {
         format: format.to_string(),
         read: kept + nobody,
         kept,
         dropped: dropped([("ranges that nobody announces (AS 0)", nobody)]),
-        ..Read::default()
+        ..Taken::default()
     })
 }
 

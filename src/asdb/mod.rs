@@ -57,7 +57,7 @@ pub use error::{Digest, Error, Operation};
 pub use exchanges::{ExchangeFile, Exchanges, Peering};
 pub use file::{SourceFile, SourceInfo};
 pub use index::Index;
-pub use intake::{Intake, Read, Settings};
+pub use intake::{Intake, Settings, Taken};
 pub use origin::{Asns, Kind, Origin, Source};
 pub use sources::Format;
 pub use table::{Details, Info, Piece, Table};

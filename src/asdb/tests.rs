@@ -199,12 +199,12 @@ fn everything() -> Vec<u8> {
     add(b"9.0.0.0,9.0.0.255,US\n2a10::,2a10::ffff,RU\n", "countries.csv");
     add(b"1 ONE-AS - One Ltd, GB\n4 FOUR\n64500 FROM THE LIST, ZZ\n", "asn.txt");
     add(LINKS, "20260801.as-rel2.txt");
+    add(b"4|1|-1\n", "own-rel.txt");
     add(MEMBERS, "netixlan.json");
     add(LANS, "ixpfx.json");
     add(b"11.0.0.0,11.0.0.255,9,\"Nine\"\n", "ranges.csv");
     let mut builder = intake.done();
     builder.link(Asn(1), Asn(4), 12);
-    builder.link(Asn(64500), Asn(64496), 3);
     builder.set_title("everything");
     builder.write().unwrap()
 }
@@ -222,10 +222,14 @@ fn a_table_keeps_all_that_it_was_given() {
     assert_eq!(table.name(Asn(64500)), Some("FROM THE LIST"), "the first that says something");
     assert_eq!(table.registered_country("9.0.0.1".parse().unwrap()), Some(*b"US"));
     let links = table.adjacency().unwrap();
-    assert_eq!((links.paths(Asn(1), Asn(4)), links.relation(Asn(1), Asn(4))), (Some(12), None));
+    assert_eq!(
+        (links.paths(Asn(1), Asn(4)), links.relation(Asn(4), Asn(1))),
+        (Some(12), Some(Relation::Provider)),
+        "paths of one source, a relation of another"
+    );
     assert_eq!(
         (links.paths(Asn(64496), Asn(64500)), links.relation(Asn(64496), Asn(64500))),
-        (Some(3), Some(Relation::Provider))
+        (Some(0), Some(Relation::Provider))
     );
     assert_eq!(links.adjacent(Asn(1), Asn(64500)), Some(false));
     assert_eq!(links.adjacent(Asn(1), Asn(5)), None, "an origin without a link is not in the data");
@@ -359,14 +363,23 @@ fn overrides_speak_before_the_tables_own_exchanges() {
 #[test]
 fn links_with_numbers_that_own_no_place_are_no_links() {
     let mut builder = Builder::default();
-    for (a, b) in [(1, 1), (0, 1), (23_456, 1), (1, 64_512), (4_200_000_000, 1), (65_535, 1), (1, u32::MAX)] {
+    for (a, b) in [
+        (1, 1),
+        (0, 1),
+        (23_456, 1),
+        (1, 64_512),
+        (4_200_000_000, 1),
+        (65_535, 1),
+        (1, u32::MAX),
+        (1, 64_496),
+    ] {
         builder.link(Asn(a), Asn(b), 9);
     }
     assert!(builder.holds_nothing());
     builder.link(Asn(2), Asn(1), u32::MAX);
     builder.link(Asn(1), Asn(2), 5);
     builder.begin(SourceInfo::named("relations"));
-    builder.links(&[adjacency::Link::new(Asn(2), Asn(1), adjacency::LinkKind::LowProvides, 0)]);
+    builder.relations(&[adjacency::Link::new(Asn(2), Asn(1), adjacency::LinkKind::LowProvides, 0)]);
     let table = Table::of_builder(builder, Format::RangeCsv);
     let links = table.adjacency().unwrap();
     assert_eq!(links.paths(Asn(1), Asn(2)), Some(u32::MAX), "counts stop at what they can hold");

@@ -12,7 +12,7 @@ use super::super::args::DbBuild;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::output;
-use crate::asdb::{Intake, Read, Settings, Table};
+use crate::asdb::{Intake, Settings, Table, Taken};
 use crate::report::safe;
 
 /// `lasthop db build`.
@@ -90,7 +90,7 @@ fn no_input_is_overwritten(words: &DbBuild) -> Result<(), Failure> {
     }
 }
 
-fn tell(out: &mut dyn Write, path: &Path, taken: &[(&PathBuf, Read)], table: &Table) -> io::Result<()> {
+fn tell(out: &mut dyn Write, path: &Path, taken: &[(&PathBuf, Taken)], table: &Table) -> io::Result<()> {
     for (path, read) in taken {
         let date = super::day(read.date);
         writeln!(out, "{}: {}, data of {date}", safe(&path.display().to_string()), safe(&read.format))?;
@@ -124,7 +124,7 @@ fn tell(out: &mut dyn Write, path: &Path, taken: &[(&PathBuf, Read)], table: &Ta
     writeln!(out, "  sha256 {}", info.sha256)
 }
 
-fn summary(path: &Path, taken: &[(&PathBuf, Read)], table: &Table) -> Value {
+fn summary(path: &Path, taken: &[(&PathBuf, Taken)], table: &Table) -> Value {
     let (info, details) = (table.info(), table.details());
     let files: Vec<Value> = (taken.iter())
         .map(|(path, read)| {

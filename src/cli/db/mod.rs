@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::live::{Data, Files};
 use super::output;
-use crate::asdb::{Intake, Read};
+use crate::asdb::{Intake, Taken};
 use crate::net::Clock;
 use crate::trace::WallTime;
 
@@ -57,7 +57,7 @@ fn open(table: Option<&Path>, exchanges: &[PathBuf]) -> Result<Data, Failure> {
 }
 
 /// Puts a file, or the table inside the program, into an intake.
-fn take(intake: &mut Intake, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Read, Failure> {
+fn take(intake: &mut Intake, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Taken, Failure> {
     let taken = match path == Path::new(BUILT_IN) && !path.exists() {
         true => intake.add_embedded(),
         false => intake.add(path, progress),
