@@ -1,4 +1,4 @@
-//! Which ASes are neighbours, told from files of AS relationships.
+//! Which ASes are neighbours, told from files of AS relationships or from the AS paths of a routing table.
 //!
 //! Two hops in a row that belong to ASes without a link between them have a third AS in between that no hop shows; without
 //! that knowledge a border is named that does not exist. CAIDA publishes links with their business relation, inferred from
@@ -39,7 +39,7 @@ pub enum Relation {
     Peer,
 }
 
-/// What a file of AS relationships says of itself.
+/// What the data on neighbours says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdjacencyInfo {
@@ -47,7 +47,7 @@ pub struct AdjacencyInfo {
     pub origin: String,
     /// The latest day of BGP data named in its comments, else the first day in its file name.
     pub built_at: Option<Date>,
-    /// SHA-256 of the file as it was read, before unpacking: what `sha256sum` prints.
+    /// SHA-256 of the file as it was read, before unpacking: what `sha256sum` prints. For links inside a table it is the table's.
     pub sha256: Digest,
     /// Pairs of neighbours.
     pub links: u64,
@@ -77,22 +77,45 @@ pub struct Adjacency {
     info: AdjacencyInfo,
 }
 
-/// Two neighbours, the lower number first. Twelve bytes: whole-Internet data fits in 8 MB.
+/// Two neighbours, the lower number first. Sixteen bytes: whole-Internet data fits in 11 MB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Link {
-    low: Asn,
-    high: Asn,
-    kind: LinkKind,
+pub(crate) struct Link {
+    pub(crate) low: Asn,
+    pub(crate) high: Asn,
+    pub(crate) kind: LinkKind,
+    /// BGP paths in which the two stand next to each other; 0 where only a relation is known.
+    pub(crate) paths: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum LinkKind {
+impl Link {
+    /// A link between two different ASes, in either order; `kind` is seen from `a` as the lower one.
+    pub(crate) fn new(a: Asn, b: Asn, kind: LinkKind, paths: u32) -> Self {
+        let kind = if a < b { kind } else { kind.turned() };
+        Self { low: a.min(b), high: a.max(b), kind, paths }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LinkKind {
     /// The lower number is the provider.
     LowProvides,
     HighProvides,
     Peers,
     /// Lines contradict each other.
     Disputed,
+    /// Nobody says who pays whom.
+    #[default]
+    Untold,
+}
+
+impl LinkKind {
+    fn turned(self) -> Self {
+        match self {
+            Self::LowProvides => Self::HighProvides,
+            Self::HighProvides => Self::LowProvides,
+            same => same,
+        }
+    }
 }
 
 impl Adjacency {
@@ -119,38 +142,24 @@ impl Adjacency {
         let path = name.as_ref();
         let bytes = bytes_of(reader, path, LONGEST)?;
         let read = read(&bytes, path)?;
-        let mut links = read.links;
-        links.sort_unstable();
-        links.dedup_by(|later, earlier| {
-            let same = (later.low, later.high) == (earlier.low, earlier.high);
-            if same && later.kind != earlier.kind {
-                earlier.kind = LinkKind::Disputed;
-            }
-            same
-        });
-        links.shrink_to_fit();
-        if links.is_empty() {
-            return Err(Error::Unsuited {
-                path: path.to_path_buf(),
-                found: if bytes.is_empty() { "empty" } else { "without a single link" },
-                wanted: "a list of AS relationships",
-                hint: HINT,
-            });
-        }
+        let info = AdjacencyInfo {
+            origin: format!("AS relationships, {} ({})", read.form(), file_name(path)),
+            built_at: read.date,
+            sha256: file::digest(&bytes),
+            links: 0,
+            asns: 0,
+        };
+        Ok(Self::of(read.links, info))
+    }
+
+    /// From links sorted by their ASes, each pair once; `info` gets the counts.
+    pub(crate) fn of(links: Vec<Link>, info: AdjacencyInfo) -> Self {
         let mut known: Vec<Asn> = links.iter().flat_map(|link| [link.low, link.high]).collect();
         known.sort_unstable();
         known.dedup();
         known.shrink_to_fit();
-        let name = file_name(path);
-        let form = if read.has_sources { "serial-2" } else { "serial-1" };
-        let info = AdjacencyInfo {
-            origin: format!("AS relationships, {form} ({name})"),
-            built_at: read.date.or_else(|| days(name.as_bytes()).next()),
-            sha256: file::digest(&bytes),
-            links: links.len() as u64,
-            asns: known.len() as u64,
-        };
-        Ok(Self { links, known, info })
+        let info = AdjacencyInfo { links: links.len() as u64, asns: known.len() as u64, ..info };
+        Self { links, known, info }
     }
 
     /// Whether two ASes are neighbours: `Some(true)` where a link is recorded, `Some(false)` where both are in the data and no link
@@ -164,21 +173,28 @@ impl Adjacency {
     /// What `a` is to `b`; nothing where no link is recorded, or where lines of the file contradict each other.
     #[must_use]
     pub fn relation(&self, a: Asn, b: Asn) -> Option<Relation> {
-        match (self.find(a, b)?, a < b) {
+        match (self.find(a, b)?.kind, a < b) {
             (LinkKind::LowProvides, true) | (LinkKind::HighProvides, false) => Some(Relation::Provider),
             (LinkKind::LowProvides, false) | (LinkKind::HighProvides, true) => Some(Relation::Customer),
             (LinkKind::Peers, _) => Some(Relation::Peer),
-            (LinkKind::Disputed, _) => None,
+            (LinkKind::Disputed | LinkKind::Untold, _) => None,
         }
     }
 
-    fn find(&self, a: Asn, b: Asn) -> Option<LinkKind> {
-        let pair = (a.min(b), a.max(b));
-        let place = self.links.binary_search_by_key(&pair, |link| (link.low, link.high)).ok()?;
-        Some(self.links[place].kind)
+    /// In how many BGP paths the two stand next to each other: 0 where the link is known from relations alone, nothing where
+    /// no link is recorded. Many paths make a link certain; one may be an error of somebody's (RFC 7908's leaks, a forged path).
+    #[must_use]
+    pub fn paths(&self, a: Asn, b: Asn) -> Option<u32> {
+        self.find(a, b).map(|link| link.paths)
     }
 
-    /// What the file says of itself.
+    fn find(&self, a: Asn, b: Asn) -> Option<&Link> {
+        let pair = (a.min(b), a.max(b));
+        let place = self.links.binary_search_by_key(&pair, |link| (link.low, link.high)).ok()?;
+        self.links.get(place)
+    }
+
+    /// What the data says of itself.
     #[must_use]
     pub const fn info(&self) -> &AdjacencyInfo {
         &self.info
@@ -188,18 +204,62 @@ impl Adjacency {
 /// Where such files are.
 const HINT: &str = "CAIDA publishes them: https://publicdata.caida.org/datasets/as-relationships/serial-2/";
 
-struct Contents {
-    links: Vec<Link>,
+/// What a file of AS relationships says.
+pub(crate) struct Contents {
+    /// Sorted, each pair once.
+    pub(crate) links: Vec<Link>,
+    /// Lines that are links, repeats included.
+    pub(crate) lines: u64,
     /// A fourth field was seen.
     has_sources: bool,
-    date: Option<Date>,
+    /// The latest day of its sources, else of its name.
+    pub(crate) date: Option<Date>,
 }
 
-fn read(bytes: &[u8], path: &Path) -> Result<Contents, Error> {
+impl Contents {
+    /// Which of CAIDA's two forms it is.
+    pub(crate) const fn form(&self) -> &'static str {
+        if self.has_sources { "serial-2" } else { "serial-1" }
+    }
+}
+
+/// Whether a text begins as such a file does: its first line that is no comment is a link.
+pub(crate) fn is_one(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut rows = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    rows.find(|row| !row.is_empty() && !row.starts_with(b"#")).is_some_and(|row| link(row).is_some())
+}
+
+/// Reads a file, packed or not.
+pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Contents, Error> {
+    let mut found = read_lines(bytes, path)?;
+    found.lines = found.links.len() as u64;
+    found.links.sort_unstable();
+    found.links.dedup_by(|later, earlier| {
+        let same = (later.low, later.high) == (earlier.low, earlier.high);
+        if same && later.kind != earlier.kind {
+            earlier.kind = LinkKind::Disputed;
+        }
+        same
+    });
+    found.links.shrink_to_fit();
+    if found.links.is_empty() {
+        return Err(Error::Unsuited {
+            path: path.to_path_buf(),
+            found: if bytes.is_empty() { "empty" } else { "without a single link" },
+            wanted: "a list of AS relationships",
+            hint: HINT,
+        });
+    }
+    found.date = found.date.or_else(|| days(file_name(path).as_bytes()).next());
+    Ok(found)
+}
+
+fn read_lines(bytes: &[u8], path: &Path) -> Result<Contents, Error> {
     let (operation, unpacked) = unpacking(bytes);
     let mut text = BufReader::new(unpacked.take(LONGEST + 1));
     let io = |source| Error::Io { operation, path: path.to_path_buf(), source };
-    let mut found = Contents { links: Vec::new(), has_sources: false, date: None };
+    let mut found = Contents { links: Vec::new(), lines: 0, has_sources: false, date: None };
     let mut line = Vec::new();
     let mut offset = 0;
     for number in 1.. {
@@ -267,18 +327,17 @@ fn skip_line(text: &mut impl BufRead) -> std::io::Result<u64> {
 fn link(row: &[u8]) -> Option<(Link, bool)> {
     let mut fields = std::str::from_utf8(row).ok()?.split('|');
     let (a, b): (Asn, Asn) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    let kind = match (fields.next()?, a < b) {
-        ("-1", true) => LinkKind::LowProvides,
-        ("-1", false) => LinkKind::HighProvides,
-        ("0", _) => LinkKind::Peers,
+    let kind = match fields.next()? {
+        "-1" => LinkKind::LowProvides,
+        "0" => LinkKind::Peers,
         _ => return None,
     };
     let has_source = fields.next().is_some();
-    (a != b && fields.next().is_none()).then_some((Link { low: a.min(b), high: a.max(b), kind }, has_source))
+    (a != b && fields.next().is_none()).then_some((Link::new(a, b, kind, 0), has_source))
 }
 
 /// The days written in a text as eight digits, none before or behind them.
-fn days(text: &[u8]) -> impl Iterator<Item = Date> + '_ {
+pub(crate) fn days(text: &[u8]) -> impl Iterator<Item = Date> + '_ {
     let runs = text.split(|byte| !byte.is_ascii_digit()).filter(|run| run.len() == 8);
     runs.filter_map(|run| {
         let value: u32 = std::str::from_utf8(run).ok()?.parse().ok()?;

@@ -18,15 +18,18 @@
 //! | `RNG4`, `RNG6` | blocks of ranges, each pointing to an AS number or a combination |
 //! | `NAME` | blocks of names, in the order of the AS numbers |
 //! | `CTRY`, `CTR4`, `CTR6` | country codes, and blocks of ranges pointing to them |
+//! | `LINK` | which ASes are neighbours, in how many paths, and who pays whom: see `links` |
+//! | `IXPS` | exchanges: their LANs, and whose address is whose: see `exchanges::pack` |
 //!
-//! Later kinds (adjacency, exchange members) come beside these: a reader skips what it does not know unless flagged. The
-//! version changes only when something already there changes its meaning.
+//! Later kinds come beside these: a reader skips what it does not know unless flagged. So a reader that knows no `LINK` and
+//! `IXPS` reads the rest of a table that has them. The version changes only when something already there changes its meaning.
 //!
 //! A file is checked once, where its bytes come in: digest, then every block. The table inside the program is not checked at
 //! run time but by a test, so nothing of it is touched before the first lookup.
 
 use std::borrow::Cow;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -34,12 +37,18 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::adjacency::Link;
 use super::block::{self, Block};
+use super::build::{Built, file_of};
 use super::codec::{Columns, Cursor, put_column, put_varint};
 use super::error::{At, Digest, Error};
+use super::exchanges::Exchanges;
+use super::ixp;
+use super::links;
 use super::names::Names;
 use super::origin::Asns;
-use super::range::{Key, Segment};
+use super::range::{Key, Range, Segment};
+use super::registry::registry;
 use crate::number::Asn;
 
 /// The first bytes of every table file.
@@ -50,9 +59,11 @@ const HEADER: usize = 24;
 const ENTRY: usize = 24;
 const TRAILER: usize = 32;
 const MUST_KNOW: u32 = 1;
+/// The dictionary's bytes, unpacked: 256 MiB are 16 for each number that a value can have.
+const LONGEST_DICTIONARY: usize = (block::VALUE_LIMIT as usize) << 4;
 
 /// One of the inputs a table was built from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceInfo {
     /// What to call it, e.g. the publisher and product.
     pub name: String,
@@ -68,6 +79,14 @@ pub struct SourceInfo {
     /// The files read and the SHA-256 of their unpacked content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<SourceFile>,
+}
+
+impl SourceInfo {
+    /// A source of which only the name is known.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
 }
 
 /// A file that went into a table.
@@ -110,6 +129,28 @@ pub(crate) struct Meta {
     /// Ranges as announced, IPv4 and IPv6.
     pub(crate) prefixes: [u64; 2],
     pub(crate) sources: Vec<SourceInfo>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) links: Option<LinksMeta>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exchanges: Option<ExchangesMeta>,
+}
+
+/// What the file says of its links without unpacking them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LinksMeta {
+    pub(crate) links: u64,
+    /// The numbers of the sources that have some.
+    pub(crate) sources: Vec<u16>,
+}
+
+/// What the file says of its exchanges without unpacking them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExchangesMeta {
+    pub(crate) lans: u64,
+    /// Addresses with a member.
+    pub(crate) addresses: u64,
+    /// The rows' sources point into this, and this into the list of sources.
+    pub(crate) sources: Vec<u16>,
 }
 
 /// A combination of origins that is more than one plain AS of the first source.
@@ -175,7 +216,7 @@ impl Origins {
 
     fn read(bytes: &[u8], at: At<'_>) -> Result<Self, Error> {
         let mut from = Cursor::new(bytes, at, "the list of origins");
-        let (_, raw) = Columns::new().next(&mut from, usize::MAX)?;
+        let (_, raw) = Columns::new().next(&mut from, LONGEST_DICTIONARY)?;
         let mut from = Cursor::new(&raw, at, "the list of origins");
         let count = from.size("the number of ASes", raw.len())?;
         let mut asns = Vec::with_capacity(count);
@@ -281,6 +322,9 @@ impl<K: Key> Ranges<K> {
                     end as u64,
                 ));
             }
+            if count > block::SEGMENTS {
+                return Err(at.malformed("the ranges of a block", "at most 2048", count as u64));
+            }
             if count == 0 || entries.last().is_some_and(|before| before.first >= first) {
                 return Err(at.malformed("a block", "not empty and after the one before", count as u64));
             }
@@ -297,7 +341,12 @@ impl<K: Key> Ranges<K> {
         block::decode(&bytes[entry.start..entry.end], entry.first, entry.count, at)
     }
 
-    /// Unpacks every block once, keeps none, and hands each to `check`.
+    /// How many segments there are.
+    fn len(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.count as u64).sum()
+    }
+
+    /// Unpacks every block once, keeps none, and looks at what its segments point to.
     fn check(&self, bytes: &[u8], path: &Path, values: usize) -> Result<(), Error> {
         let mut before: Option<K> = None;
         for entry in &self.entries {
@@ -321,6 +370,20 @@ impl<K: Key> Ranges<K> {
         let block =
             self.unpacked[place].get_or_init(|| self.unpack(bytes, Path::new(""), self.entries[place]).ok());
         block.as_ref().map(|block| block.find(address)).ok_or(())
+    }
+
+    /// The segments that touch a range, in order; blocks that cannot be unpacked are left out.
+    fn within(&self, bytes: &[u8], range: Range<K>) -> Vec<Segment<K>> {
+        let begin = self.entries.partition_point(|entry| entry.first <= range.first).saturating_sub(1);
+        let end = self.entries.partition_point(|entry| entry.first <= range.last);
+        let mut found = Vec::new();
+        for place in begin..end {
+            let unpack = || self.unpack(bytes, Path::new(""), self.entries[place]).ok();
+            let Some(block) = self.unpacked[place].get_or_init(unpack) else { continue };
+            let touches = |one: &Segment<K>| one.range.first <= range.last && range.first <= one.range.last;
+            found.extend(block.segments().filter(touches));
+        }
+        found
     }
 
     /// Every segment in order; blocks that cannot be unpacked are left out.
@@ -354,6 +417,8 @@ pub(crate) struct File {
     countries: Vec<[u8; 2]>,
     country_four: Ranges<u32>,
     country_six: Ranges<u128>,
+    links_at: Option<std::ops::Range<usize>>,
+    exchanges_at: Option<std::ops::Range<usize>>,
 }
 
 impl File {
@@ -391,6 +456,8 @@ impl File {
             countries: Vec::new(),
             country_four: Ranges::default(),
             country_six: Ranges::default(),
+            links_at: None,
+            exchanges_at: None,
         };
         let mut found = (false, false);
         for place in 0..sections {
@@ -434,6 +501,8 @@ impl File {
                 }
                 b"CTR4" => file.country_four = Ranges::read(section)?,
                 b"CTR6" => file.country_six = Ranges::read(section)?,
+                b"LINK" => file.links_at = Some(start..end),
+                b"IXPS" => file.exchanges_at = Some(start..end),
                 _ if flags & MUST_KNOW != 0 => {
                     return Err(at.malformed(
                         "the kind of a section",
@@ -467,11 +536,19 @@ impl File {
         }
         let at = At { path, offset: self.origins_at.start as u64 };
         let origins = Origins::read(&self.bytes[self.origins_at.clone()], at)?;
+        // Every segment begins at an end of an announcement. What deflate blows up beyond that nobody announced.
+        for (got, ranges) in [self.four.len(), self.six.len()].into_iter().zip(self.meta.prefixes) {
+            if got > ranges.saturating_mul(2) {
+                return Err(at.malformed("the number of ranges", "no more than the description says", got));
+            }
+        }
         self.four.check(&self.bytes, path, origins.len())?;
         self.six.check(&self.bytes, path, origins.len())?;
         self.country_four.check(&self.bytes, path, self.countries.len())?;
         self.country_six.check(&self.bytes, path, self.countries.len())?;
         self.names.check(&self.bytes, path)?;
+        self.read_links(path, &origins)?;
+        self.read_exchanges(path)?;
         for source in origins.sets.iter().map(|set| usize::from(set.source)) {
             if source >= self.meta.sources.len() {
                 return Err(at.malformed("the source of a range", "one of those described", source as u64));
@@ -484,6 +561,62 @@ impl File {
         digest(&self.bytes)
     }
 
+    /// The file's bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_links(&self, path: &Path, origins: &Origins) -> Result<Option<Vec<Link>>, Error> {
+        let Some(range) = self.links_at.clone() else { return Ok(None) };
+        let at = At { path, offset: range.start as u64 };
+        links::unpack(&self.bytes[range], at, origins).map(Some)
+    }
+
+    fn read_exchanges(&self, path: &Path) -> Result<Option<Exchanges>, Error> {
+        let Some(range) = self.exchanges_at.clone() else { return Ok(None) };
+        let at = At { path, offset: range.start as u64 };
+        let numbers = self.meta.exchanges.as_ref().map(|meta| meta.sources.as_slice()).unwrap_or_default();
+        let mut files = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let source = self.meta.sources.get(usize::from(*number)).ok_or_else(|| {
+                at.malformed("the source of an exchange", "one of those described", u64::from(*number))
+            })?;
+            files.push(file_of(source));
+        }
+        Exchanges::unpack(&self.bytes[range], at, files).map(Some)
+    }
+
+    /// Which ASes are neighbours, unpacked at each call.
+    pub(crate) fn links(&self) -> Option<Vec<Link>> {
+        self.read_links(Path::new(""), self.origins()).ok().flatten()
+    }
+
+    /// The exchanges, unpacked at each call.
+    pub(crate) fn exchanges(&self) -> Option<Exchanges> {
+        self.read_exchanges(Path::new("")).ok().flatten()
+    }
+
+    /// The codes of countries.
+    pub(crate) fn country_codes(&self) -> &[[u8; 2]] {
+        &self.countries
+    }
+
+    /// The ranges that point to them.
+    pub(crate) fn countries(&self) -> (Vec<Segment<u32>>, Vec<Segment<u128>>) {
+        (self.country_four.all(&self.bytes), self.country_six.all(&self.bytes))
+    }
+
+    /// How many ranges that are.
+    pub(crate) fn country_ranges(&self) -> u64 {
+        self.country_four.len() + self.country_six.len()
+    }
+
+    /// How many ASes have a name.
+    pub(crate) fn named(&self) -> u64 {
+        let asns = 0..self.origins().asns.len();
+        asns.filter(|place| self.names.get(*place, &self.bytes).is_some()).count() as u64
+    }
+
     pub(crate) fn origins(&self) -> &Origins {
         self.origins.get_or_init(|| {
             let at = At { path: Path::new(""), offset: 0 };
@@ -494,6 +627,11 @@ impl File {
     /// `Ok(None)` when nothing covers the address, `Err(())` when its block cannot be unpacked.
     pub(crate) fn find<K: Family>(&self, address: K) -> Result<Option<Segment<K>>, ()> {
         K::ranges(self).find(&self.bytes, address)
+    }
+
+    /// The segments that touch a range, in order.
+    pub(crate) fn within<K: Family>(&self, range: Range<K>) -> Vec<Segment<K>> {
+        K::ranges(self).within(&self.bytes, range)
     }
 
     /// Every segment in order.
@@ -515,6 +653,14 @@ impl File {
 pub(crate) trait Family: Key {
     fn ranges(file: &File) -> &Ranges<Self>;
     fn countries(file: &File) -> &Ranges<Self>;
+    /// The same of a table in memory.
+    fn rows(built: &Built) -> &[Segment<Self>];
+    /// The special-purpose registries.
+    fn special() -> &'static [Segment<Self>];
+    /// The shipped list of exchange LANs.
+    fn pools() -> &'static [Segment<Self>];
+    /// The address as an integer, if it is of this family.
+    fn of(address: IpAddr) -> Option<Self>;
 }
 
 impl Family for u32 {
@@ -524,6 +670,21 @@ impl Family for u32 {
     fn countries(file: &File) -> &Ranges<Self> {
         &file.country_four
     }
+    fn rows(built: &Built) -> &[Segment<Self>] {
+        &built.four
+    }
+    fn special() -> &'static [Segment<Self>] {
+        &registry().four
+    }
+    fn pools() -> &'static [Segment<Self>] {
+        ixp::segments().0
+    }
+    fn of(address: IpAddr) -> Option<Self> {
+        match address {
+            IpAddr::V4(address) => Some(address.into()),
+            _ => None,
+        }
+    }
 }
 
 impl Family for u128 {
@@ -532,6 +693,21 @@ impl Family for u128 {
     }
     fn countries(file: &File) -> &Ranges<Self> {
         &file.country_six
+    }
+    fn rows(built: &Built) -> &[Segment<Self>] {
+        &built.six
+    }
+    fn special() -> &'static [Segment<Self>] {
+        &registry().six
+    }
+    fn pools() -> &'static [Segment<Self>] {
+        ixp::segments().1
+    }
+    fn of(address: IpAddr) -> Option<Self> {
+        match address {
+            IpAddr::V6(address) => Some(address.into()),
+            _ => None,
+        }
     }
 }
 
@@ -551,6 +727,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) countries: &'a [[u8; 2]],
     pub(crate) country_four: &'a [Segment<u32>],
     pub(crate) country_six: &'a [Segment<u128>],
+    pub(crate) links: Option<&'a [Link]>,
+    pub(crate) exchanges: Option<&'a Exchanges>,
 }
 
 /// Writes a table file. The same parts give the same bytes.
@@ -562,6 +740,8 @@ pub(crate) fn write(parts: &Parts<'_>) -> Result<Vec<u8>, Error> {
     // A block's end is a u32 from the beginning of its section; a segment never takes more than 80 bytes.
     limit("IPv4 ranges", parts.four.len(), u32::MAX as usize / 80)?;
     limit("IPv6 ranges", parts.six.len(), u32::MAX as usize / 80)?;
+    limit("sources", parts.meta.sources.len(), usize::from(u16::MAX))?;
+    limit("links", parts.links.map_or(0, <[Link]>::len), links::MOST)?;
     let meta = serde_json::to_vec(parts.meta).map_err(|error| Error::Io {
         operation: super::error::Operation::Read,
         path: "META".into(),
@@ -578,6 +758,12 @@ pub(crate) fn write(parts: &Parts<'_>) -> Result<Vec<u8>, Error> {
         sections.push((*b"CTRY", 0, parts.countries.concat()));
         sections.push((*b"CTR4", 0, Ranges::write(parts.country_four)));
         sections.push((*b"CTR6", 0, Ranges::write(parts.country_six)));
+    }
+    if let Some(links) = parts.links {
+        sections.push((*b"LINK", 0, links::pack(links, parts.origins)));
+    }
+    if let Some(exchanges) = parts.exchanges {
+        sections.push((*b"IXPS", 0, exchanges.pack()?));
     }
     let mut offset = HEADER + sections.len() * ENTRY;
     let length = offset + sections.iter().map(|(_, _, bytes)| bytes.len()).sum::<usize>() + TRAILER;

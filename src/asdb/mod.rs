@@ -23,32 +23,40 @@
 //! | [`ixp`] | peering LANs, which no table of origins gets right |
 //! | [`Exchanges`] | which member has which address of them, from PeeringDB or the exchanges' own lists |
 //! | [`Adjacency`] | which ASes are neighbours, from CAIDA's AS relationships |
-//! | [`build`] | rows of a source to a table; the shipped one, byte for byte |
+//! | [`build`] | rows of sources to a table: what wins over what |
+//! | [`Intake`] | files of any kind to such rows, with what was left out and why |
+//! | [`check`] | what is different in another table |
 //! | [`sources`] | a reader for each format people have |
-//! | `file`, `block`, `codec`, `names` | the table file |
+//! | `file`, `block`, `codec`, `names`, `links`, `exchanges::pack` | the table file |
 //! | `range`, `registry` | address arithmetic, overlaps; the special-purpose registries as ranges |
 
 mod adjacency;
 mod block;
 pub mod build;
+pub mod check;
 mod codec;
 mod error;
 mod exchanges;
 mod file;
 mod index;
+mod intake;
 pub mod ixp;
+mod links;
 mod names;
 mod origin;
 mod range;
 mod registry;
 pub mod sources;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use adjacency::{Adjacency, AdjacencyInfo, Relation};
 pub use error::{Digest, Error, Operation};
 pub use exchanges::{ExchangeFile, Exchanges, Peering};
 pub use file::{SourceFile, SourceInfo};
 pub use index::Index;
+pub use intake::{Intake, Settings, Taken};
 pub use origin::{Asns, Kind, Origin, Source};
 pub use sources::Format;
-pub use table::{Info, Table};
+pub use table::{Details, Info, Piece, Table};

@@ -9,6 +9,9 @@ use super::error::{At, Error};
 /// Names in a block: fewer compress worse (1024: + 4 %), more take longer to unpack for one name.
 const NAMES: usize = 2048;
 
+/// Bytes of an unpacked block: what the builder makes of names of 256 characters, none shorter than four bytes.
+const LONGEST: usize = NAMES * 1025;
+
 /// Ends a name. Names hold no control characters.
 const END: char = '\0';
 
@@ -67,7 +70,7 @@ impl Names {
     fn unpack(bytes: &[u8], path: &Path, block: &std::ops::Range<usize>) -> Result<Vec<Box<str>>, Error> {
         let at = At { path, offset: block.start as u64 };
         let mut from = Cursor::new(&bytes[block.clone()], at, "a block of names");
-        let (_, text) = Columns::new().next(&mut from, usize::MAX)?;
+        let (_, text) = Columns::new().next(&mut from, LONGEST)?;
         let text = String::from_utf8(text)
             .map_err(|error| at.malformed("a name", "UTF-8", error.utf8_error().valid_up_to() as u64))?;
         let names: Vec<Box<str>> = text.split_terminator(END).map(Box::from).collect();

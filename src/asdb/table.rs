@@ -7,17 +7,21 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::build::{Builder, Country};
+use super::adjacency::Adjacency;
+use super::build::{Builder, Built, Country, links_info};
 use super::error::{Digest, Error, Operation};
+use super::exchanges::{Exchanges, Peering};
 use super::file::{self, Family, File, SourceInfo, VERSION};
 use super::index::{Index, announced, in_pool, special_of, through_nat64};
+use super::intake::{Intake, Settings};
 use super::ixp;
 use super::origin::{Origin, Source};
-use super::range::{Key, Segment};
+use super::range::{Key, Range, Segment};
 use super::registry::{registry, translated};
 use super::sources::mmdb::Mmdb;
 use super::sources::{self, Format, LONGEST};
@@ -46,6 +50,85 @@ pub struct Info {
     pub sources: Vec<SourceInfo>,
 }
 
+impl Info {
+    /// Days from the day of the data to `today`; nothing if that day is not known or yet to come.
+    #[must_use]
+    pub fn age(&self, today: Date) -> Option<u32> {
+        let built = self.built_at.filter(|built| *built <= today)?;
+        u32::try_from((today - built).get_days()).ok()
+    }
+
+    /// More days than this make a table old: 30, since a hundredth of the Internet's prefixes or so move in a month; 45 for an
+    /// MMDB, which some publish once a month and late.
+    #[must_use]
+    pub const fn old_after(&self) -> u32 {
+        match self.format {
+            Format::Mmdb => 45,
+            _ => 30,
+        }
+    }
+
+    /// The age in days, if the table is old.
+    #[must_use]
+    pub fn too_old(&self, today: Date) -> Option<u32> {
+        self.age(today).filter(|days| *days > self.old_after())
+    }
+}
+
+/// What takes a while to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Details {
+    /// Ranges as announced, of IPv4 and of IPv6.
+    pub prefixes: [u64; 2],
+    /// ASes that are an origin, or of which at least a name or a link is known.
+    pub asns: u64,
+    /// Those with a name.
+    pub names: u64,
+    /// Ranges put into a country, IPv4 and IPv6 together.
+    pub countries: u64,
+    /// Pairs of neighbours.
+    pub links: u64,
+    /// LANs of exchanges.
+    pub lans: u64,
+    /// Addresses in them that were given to a member.
+    pub members: u64,
+    /// Bytes of the file, unpacked; nothing for what was read as text.
+    pub bytes: Option<u64>,
+}
+
+/// A stretch of addresses with one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Piece {
+    /// Its first address.
+    pub first: IpAddr,
+    /// Its last address.
+    pub last: IpAddr,
+    /// The answer; its prefix is the one around `first`.
+    pub origin: Origin,
+}
+
+impl Piece {
+    /// How many addresses; saturates for the whole of IPv6.
+    #[must_use]
+    pub fn addresses(&self) -> u128 {
+        let wide = |address| match address {
+            IpAddr::V4(four) => u128::from(u32::from(four)),
+            IpAddr::V6(six) => six.into(),
+        };
+        wide(self.last).saturating_sub(wide(self.first)).saturating_add(1)
+    }
+
+    /// Whether both have the same answer, the part of it aside that follows from the address.
+    fn continues(&self, other: &Origin) -> bool {
+        let one = &self.origin;
+        (&one.asns, one.as_set, one.kind, one.range, one.source)
+            == (&other.asns, other.as_set, other.kind, other.range, other.source)
+            && one.special == other.special
+    }
+}
+
 /// Who owns an address, from files alone. See the [room's words](super) for an example.
 #[derive(Debug)]
 pub struct Table {
@@ -57,23 +140,20 @@ pub struct Table {
     format: Format,
     sources: Vec<SourceInfo>,
     sha256: OnceLock<Digest>,
-    /// Filled when the source is text, or when somebody asked for it.
-    unpacked: OnceLock<Box<Unpacked>>,
+    /// Text is here from the beginning, an MMDB when somebody asks for what only a walk tells.
+    rows: OnceLock<Box<Built>>,
+    /// Filled when somebody asked for it.
+    index: OnceLock<Box<Index>>,
+    adjacency: OnceLock<Option<Box<Adjacency>>>,
+    exchanges: OnceLock<Option<Box<Exchanges>>>,
 }
 
 #[derive(Debug)]
 enum Backend {
     File(Box<File>),
     Mmdb(Box<Mmdb>),
-    /// Everything is in `unpacked`.
+    /// Everything is in `rows`.
     Rows,
-}
-
-#[derive(Debug)]
-struct Unpacked {
-    index: Index,
-    /// Sorted by AS; empty for a file of ours, which has its own.
-    names: Vec<(Asn, String)>,
 }
 
 impl Table {
@@ -97,7 +177,7 @@ impl Table {
     }
 
     /// Reads a table: one of ours, an MMDB, or one of the text formats of [`Format`], told apart by content; each may be
-    /// packed with gzip or bzip2.
+    /// packed with gzip, bzip2 or xz.
     ///
     /// # Errors
     /// The file cannot be read, is foreign, cut short, damaged, of another version, or has a line that is no row.
@@ -123,77 +203,37 @@ impl Table {
         let path = name.as_ref();
         let bytes = sources::bytes_of(reader, path, LONGEST)?;
         let sha256 = file::digest(&bytes);
-        let bytes = sources::unpacked(bytes, path)?;
-        let format = sources::recognise(&bytes, path)?;
-        let file_name = sources::file_name(path);
-        let mut table = match format {
-            Format::Table(_) => {
-                let file = File::new(Cow::Owned(bytes), path)?;
+        let unwatched = &mut |_| {};
+        let stream = sources::opened(bytes.as_slice(), path, unwatched)?;
+        let mut table = match sources::format_of(&stream, path)? {
+            Some(Format::Table(_)) => {
+                let file = File::new(Cow::Owned(sources::whole(stream, path)?), path)?;
                 file.check(path)?;
                 Self::of_file(file)
             }
-            Format::Mmdb => Self::of_mmdb(Mmdb::new(bytes, path)?, file_name),
-            text => Self::of_text(text, &bytes, path, file_name)?,
+            None => {
+                let bytes = sources::whole(stream, path)?;
+                sources::recognise(&bytes, path)?;
+                Self::of_mmdb(Mmdb::new(bytes, path)?, sources::file_name(path))
+            }
+            Some(rows) => {
+                drop(stream);
+                let mut intake = Intake::new(Settings::default());
+                intake.add_reader(bytes.as_slice(), path, &mut |_| {})?;
+                let builder = intake.done();
+                if builder.is_empty() {
+                    return Err(Error::Empty { path: path.to_path_buf() });
+                }
+                Self::of_builder(builder, rows)
+            }
         };
         table.sha256 = OnceLock::from(sha256);
         Ok(table)
     }
 
-    fn of_file(file: File) -> Self {
-        let meta = file.meta.clone();
+    fn new(backend: Backend, meta: file::Meta, format: Format) -> Self {
         Self {
-            origin: meta.origin,
-            built_at: meta.built_at,
-            built_at_is_file_time: false,
-            prefixes: meta.prefixes.into_iter().fold(0, u64::saturating_add),
-            format: Format::Table(VERSION),
-            sources: meta.sources,
-            sha256: OnceLock::new(),
-            unpacked: OnceLock::new(),
-            backend: Backend::File(Box::new(file)),
-        }
-    }
-
-    fn of_mmdb(mmdb: Mmdb, name: String) -> Self {
-        let product = mmdb.product();
-        let built_at = mmdb.built();
-        let source = SourceInfo {
-            name: product.clone(),
-            date: built_at,
-            licence: None,
-            overrides: false,
-            files: vec![],
-        };
-        Self {
-            origin: format!("{product} ({name})"),
-            built_at,
-            built_at_is_file_time: false,
-            prefixes: mmdb.networks,
-            format: Format::Mmdb,
-            sources: vec![source],
-            sha256: OnceLock::new(),
-            unpacked: OnceLock::new(),
-            backend: Backend::Mmdb(Box::new(mmdb)),
-        }
-    }
-
-    fn of_text(format: Format, text: &[u8], path: &Path, name: String) -> Result<Self, Error> {
-        let source =
-            SourceInfo { name: name.clone(), date: None, licence: None, overrides: false, files: vec![] };
-        let mut builder = Builder::new(&format!("{format} ({name})"), source);
-        sources::read(format, text, path, &mut builder)?;
-        if builder.is_empty() {
-            return Err(Error::Empty { path: path.to_path_buf() });
-        }
-        Ok(Self::of_builder(builder, format))
-    }
-
-    /// A table in memory, for those who make rows themselves.
-    #[must_use]
-    pub fn of_builder(builder: Builder, format: Format) -> Self {
-        let built = builder.build();
-        let (meta, unpacked) = Unpacked::of(built);
-        Self {
+            backend,
             origin: meta.origin,
             built_at: meta.built_at,
             built_at_is_file_time: false,
@@ -201,15 +241,43 @@ impl Table {
             format,
             sources: meta.sources,
             sha256: OnceLock::new(),
-            unpacked: OnceLock::from(Box::new(unpacked)),
-            backend: Backend::Rows,
+            rows: OnceLock::new(),
+            index: OnceLock::new(),
+            adjacency: OnceLock::new(),
+            exchanges: OnceLock::new(),
         }
     }
 
+    fn of_file(file: File) -> Self {
+        let meta = file.meta.clone();
+        Self::new(Backend::File(Box::new(file)), meta, Format::Table(VERSION))
+    }
+
+    fn of_mmdb(mmdb: Mmdb, name: String) -> Self {
+        let product = mmdb.product();
+        let built_at = mmdb.built();
+        let meta = file::Meta {
+            origin: format!("{product} ({name})"),
+            built_at,
+            prefixes: [mmdb.networks, 0],
+            sources: vec![SourceInfo { date: built_at, ..SourceInfo::named(&product) }],
+            ..file::Meta::default()
+        };
+        Self::new(Backend::Mmdb(Box::new(mmdb)), meta, Format::Mmdb)
+    }
+
+    /// A table in memory, for those who make rows themselves.
+    #[must_use]
+    pub fn of_builder(builder: Builder, format: Format) -> Self {
+        let built = builder.build();
+        let table = Self::new(Backend::Rows, built.meta.clone(), format);
+        // It was empty a moment ago.
+        let _ = table.rows.set(Box::new(built));
+        table
+    }
+
     fn empty() -> Self {
-        let source =
-            SourceInfo { name: String::new(), date: None, licence: None, overrides: false, files: vec![] };
-        Self::of_builder(Builder::new("", source), Format::Table(VERSION))
+        Self::of_builder(Builder::new("", SourceInfo::default()), Format::Table(VERSION))
     }
 
     /// What is known of an address.
@@ -218,8 +286,8 @@ impl Table {
     /// user's overrides, where the table has some; the special-purpose registries ([`crate::number::special`]); the exchange LANs ([`ixp`]); the table.
     #[must_use]
     pub fn lookup(&self, address: IpAddr) -> Origin {
-        if let Some(unpacked) = self.unpacked.get() {
-            return unpacked.index.lookup(address);
+        if let Some(index) = self.index.get() {
+            return index.lookup(address);
         }
         match address.to_canonical() {
             IpAddr::V4(address) => self.lookup_four(u32::from(address)),
@@ -276,7 +344,12 @@ impl Table {
                 Err(()) => Origin { source: Source::Unreadable, ..Origin::NOTHING },
             },
             Backend::Mmdb(mmdb) => mmdb.lookup(address.address()),
-            Backend::Rows => Origin::NOTHING,
+            Backend::Rows => {
+                let rows = self.rows();
+                find(K::rows(rows), address).map_or(Origin::NOTHING, |found| {
+                    announced(&rows.origins, found.value, found.announced, address)
+                })
+            }
         }
     }
 
@@ -285,31 +358,23 @@ impl Table {
     /// Worth it from some thousands of lookups on. After this, [`lookup`](Self::lookup) uses it, too.
     #[must_use]
     pub fn index(&self) -> &Index {
-        &self.unpacked().index
-    }
-
-    fn unpacked(&self) -> &Unpacked {
-        self.unpacked.get_or_init(|| {
+        self.index.get_or_init(|| {
             Box::new(match &self.backend {
                 Backend::File(file) => {
                     let overrides = self.sources.iter().map(|source| source.overrides).collect();
-                    let index = Index::new(file.origins().clone(), overrides, || file.all(), || file.all());
-                    Unpacked { index, names: Vec::new() }
+                    Index::new(file.origins().clone(), overrides, || file.all(), || file.all())
                 }
-                Backend::Mmdb(mmdb) => {
-                    let source = self.sources.first().cloned().unwrap_or_else(|| SourceInfo {
-                        name: String::new(),
-                        date: None,
-                        licence: None,
-                        overrides: false,
-                        files: vec![],
-                    });
-                    Unpacked::of(mmdb.build(source)).1
-                }
-                Backend::Rows => Unpacked {
-                    index: Index::new(Default::default(), vec![], Vec::new, Vec::new),
-                    names: vec![],
-                },
+                Backend::Mmdb(_) | Backend::Rows => self.rows().index(),
+            })
+        })
+    }
+
+    /// What is not in a file of ours, in memory.
+    fn rows(&self) -> &Built {
+        self.rows.get_or_init(|| {
+            Box::new(match &self.backend {
+                Backend::Mmdb(mmdb) => mmdb.build(self.sources.first().cloned().unwrap_or_default()),
+                Backend::File(_) | Backend::Rows => Builder::default().build(),
             })
         })
     }
@@ -322,35 +387,172 @@ impl Table {
         if let Backend::File(file) = &self.backend {
             return file.name(asn);
         }
-        let names = &self.unpacked().names;
-        let place = names.binary_search_by_key(&asn, |(asn, _)| *asn).ok()?;
-        Some(&names[place].1)
+        let rows = self.rows();
+        rows.names.get(rows.origins.place(asn)?)?.as_deref()
+    }
+
+    /// Which ASes are neighbours, where the table says it. Unpacked at the first call.
+    #[must_use]
+    pub fn adjacency(&self) -> Option<&Adjacency> {
+        let found = self.adjacency.get_or_init(|| {
+            let (links, meta) = match &self.backend {
+                Backend::File(file) => (file.links()?, &file.meta),
+                Backend::Mmdb(_) => return None,
+                Backend::Rows => (self.rows().links.clone()?, &self.rows().meta),
+            };
+            Some(Box::new(Adjacency::of(links, links_info(meta, self.sha256()))))
+        });
+        found.as_deref()
+    }
+
+    /// The exchanges that the table knows beside the [shipped list](ixp). Unpacked at the first call.
+    #[must_use]
+    pub fn exchanges(&self) -> Option<&Exchanges> {
+        let found = self.exchanges.get_or_init(|| {
+            match &self.backend {
+                Backend::File(file) => file.exchanges(),
+                Backend::Mmdb(_) => None,
+                Backend::Rows => self.rows().exchanges.clone(),
+            }
+            .map(Box::new)
+        });
+        found.as_deref()
+    }
+
+    /// What the table's exchanges say of an address; nothing if it is in none of their LANs, or if an override speaks of it.
+    ///
+    /// [`lookup`](Self::lookup) tells whose *range* an address lies in and knows nothing of this: whoever wants the owner of a
+    /// router asks here first.
+    #[must_use]
+    pub fn peering(&self, address: IpAddr) -> Option<Peering<'_>> {
+        let found = self.exchanges()?.lookup(address)?;
+        let overridden = match address.to_canonical() {
+            IpAddr::V4(address) => self.overridden(u32::from(address)).is_some(),
+            IpAddr::V6(address) => self.overridden(u128::from(address)).is_some(),
+        };
+        (!overridden).then_some(found)
+    }
+
+    /// What [`lookup`](Self::lookup) answers for each address of a prefix, in as few pieces as that takes. Cut in addition where
+    /// a LAN of the table's exchanges, or one of `cuts`, begins or ends.
+    #[must_use]
+    pub fn pieces(&self, prefix: IpNetwork, cuts: &[IpNetwork]) -> Vec<Piece> {
+        let lans = self.exchanges().into_iter().flat_map(Exchanges::lan_prefixes);
+        let cuts: Vec<IpNetwork> = lans.chain(cuts.iter().copied()).collect();
+        let bits = u32::from(prefix.prefix());
+        match (prefix.network(), bits.checked_sub(96)) {
+            (IpAddr::V4(base), _) => self.pieces_of(Range::of_prefix(u32::from(base), bits), &cuts),
+            (IpAddr::V6(base), inner) => {
+                let four = base.to_ipv4_mapped().map(u32::from).or_else(|| translated(base.into()));
+                match four.zip(inner) {
+                    Some((base, bits)) => self.pieces_of(Range::of_prefix(base, bits), &cuts),
+                    None => self.pieces_of(Range::of_prefix(u128::from(base), bits), &cuts),
+                }
+            }
+        }
+    }
+
+    fn pieces_of<K: Family>(&self, whole: Range<K>, cuts: &[IpNetwork]) -> Vec<Piece> {
+        let mut starts = vec![whole.first];
+        let mut cut = |range: Range<K>| {
+            let begins = [Some(range.first), range.last.next()];
+            starts.extend(begins.into_iter().flatten().filter(|at| whole.first < *at && *at <= whole.last));
+        };
+        match &self.backend {
+            Backend::File(file) => file.within(whole).iter().for_each(|one| cut(one.range)),
+            Backend::Mmdb(_) | Backend::Rows => {
+                let rows: &[Segment<K>] = K::rows(self.rows());
+                let begin = rows.partition_point(|one| one.range.last < whole.first);
+                let touching = rows[begin..].iter().take_while(|one| one.range.first <= whole.last);
+                touching.for_each(|one| cut(one.range));
+            }
+        }
+        K::special().iter().chain(K::pools()).for_each(|one| cut(one.range));
+        for network in cuts.iter().filter(|network| network.is_ipv6() == (K::BITS == 128)) {
+            if let Some(base) = K::of(network.network()) {
+                cut(Range::of_prefix(base, network.prefix().into()));
+            }
+        }
+        starts.sort_unstable();
+        starts.dedup();
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (place, first) in starts.iter().enumerate() {
+            let last = starts.get(place + 1).and_then(|next| next.previous()).unwrap_or(whole.last);
+            let wide: u128 = (*first).into();
+            // A wide prefix around the NAT64 addresses does not follow each of them to its IPv4 address.
+            let origin = match translated(wide)
+                .filter(|_| K::BITS == 128 && first.network(96).contains(last.address()))
+            {
+                Some(_) => ixp::find(K::special(), *first)
+                    .and_then(|row| registry().answer(row, *first))
+                    .unwrap_or(Origin::NOTHING),
+                None => self.lookup(first.address()),
+            };
+            match pieces.last_mut().filter(|piece| piece.continues(&origin)) {
+                Some(piece) => piece.last = last.address(),
+                None => pieces.push(Piece { first: first.address(), last: last.address(), origin }),
+            }
+        }
+        pieces
     }
 
     /// In which country a registry has put the addresses around this one (ISO 3166-1 code, or what the registry writes in its place).
     ///
-    /// That is where the holder was registered, not where the router stands. Only tables of ours know it.
+    /// That is where the holder was registered, not where the router stands. An MMDB does not tell it.
     #[must_use]
     pub fn registered_country(&self, address: IpAddr) -> Option<Country> {
-        let Backend::File(file) = &self.backend else { return None };
-        match address.to_canonical() {
-            IpAddr::V4(address) => file.country(u32::from(address)),
-            IpAddr::V6(address) => file.country(u128::from(address)),
+        let of_rows = |value: Option<u32>, rows: &Built| rows.countries.get(value? as usize).copied();
+        match (&self.backend, address.to_canonical()) {
+            (Backend::File(file), IpAddr::V4(address)) => file.country(u32::from(address)),
+            (Backend::File(file), IpAddr::V6(address)) => file.country(u128::from(address)),
+            (Backend::Mmdb(_), _) => None,
+            (Backend::Rows, IpAddr::V4(address)) => {
+                of_rows(ixp::find(&self.rows().country_four, u32::from(address)), self.rows())
+            }
+            (Backend::Rows, IpAddr::V6(address)) => {
+                of_rows(ixp::find(&self.rows().country_six, u128::from(address)), self.rows())
+            }
         }
+    }
+
+    fn sha256(&self) -> Digest {
+        *self.sha256.get_or_init(|| match &self.backend {
+            Backend::File(file) => file.digest(),
+            _ => file::digest(&[]),
+        })
+    }
+
+    /// Counts what is in the table; unpacks what it has to.
+    #[must_use]
+    pub fn details(&self) -> Details {
+        let count = |meta: &file::Meta| {
+            let exchanges = meta.exchanges.as_ref().map_or((0, 0), |meta| (meta.lans, meta.addresses));
+            (meta.prefixes, meta.links.as_ref().map_or(0, |meta| meta.links), exchanges)
+        };
+        let (counts, asns, names, countries, bytes) = match &self.backend {
+            Backend::File(file) => {
+                let countries = file.country_ranges();
+                (count(&file.meta), file.origins().asns.len(), file.named(), countries, Some(file.len()))
+            }
+            Backend::Mmdb(_) | Backend::Rows => {
+                let rows = self.rows();
+                let countries = (rows.country_four.len() + rows.country_six.len()) as u64;
+                let named = rows.names.iter().flatten().count() as u64;
+                (count(&rows.meta), rows.origins.asns.len(), named, countries, None)
+            }
+        };
+        let (prefixes, links, (lans, members)) = counts;
+        Details { prefixes, asns: asns as u64, names, countries, links, lans, members, bytes }
     }
 
     /// What the table says of itself.
     #[must_use]
     pub fn info(&self) -> Info {
-        let sha256 = self.sha256.get_or_init(|| match &self.backend {
-            Backend::File(file) => file.digest(),
-            _ => file::digest(&[]),
-        });
         Info {
             origin: self.origin.clone(),
             built_at: self.built_at,
             built_at_is_file_time: self.built_at_is_file_time,
-            sha256: *sha256,
+            sha256: self.sha256(),
             prefixes: self.prefixes,
             format: self.format,
             sources: self.sources.clone(),
@@ -374,11 +576,8 @@ impl Table {
     }
 }
 
-impl Unpacked {
-    fn of(built: super::build::Built) -> (file::Meta, Self) {
-        let asns = built.origins.asns.clone();
-        let (meta, names, index) = built.index();
-        let names = asns.into_iter().zip(names).filter_map(|(asn, name)| Some((asn, name?))).collect();
-        (meta, Self { index, names })
-    }
+/// The segment that holds an address.
+fn find<K: Key>(rows: &[Segment<K>], address: K) -> Option<Segment<K>> {
+    let after = rows.partition_point(|segment| segment.range.first <= address);
+    rows.get(after.checked_sub(1)?).filter(|segment| segment.range.holds(address)).copied()
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 
 use super::exit;
 use crate::trace::Protocol;
@@ -38,7 +39,7 @@ pub enum Command {
     Trace(Trace),
     /// Run the main job in a simulated Internet: no root, no network
     Demo(Demo),
-    /// Ask the offline IP-to-AS table
+    /// Ask, build and compare offline IP-to-AS tables
     Db(Db),
     /// Print the JSON schema of the documents
     Schema,
@@ -164,10 +165,12 @@ pub struct Probing {
     /// IP-to-AS table to use instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
-    /// AS relationships (CAIDA serial-1 or serial-2): which ASes are neighbours, so that a hidden one between two hops is noticed
+    /// AS relationships (CAIDA serial-1 or serial-2): which ASes are neighbours, so that a hidden one between two hops is
+    /// noticed; added to what the table knows of it
     #[arg(long, value_name = "FILE")]
     pub as_rel: Option<PathBuf>,
-    /// Members and LANs of exchanges: PeeringDB's netixlan or ixpfx (JSON), or an IX-F member export; may be given again
+    /// Members and LANs of exchanges: PeeringDB's netixlan or ixpfx (JSON), or an IX-F member export; may be given again.
+    /// Asked before those that the table knows
     #[arg(long, value_name = "FILE")]
     pub ixp: Vec<PathBuf>,
     /// A name for the place you measure from, kept in the report
@@ -261,9 +264,13 @@ pub struct Db {
 
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {
+    /// Make a table of files that publishers offer
+    #[command(after_long_help = PRECEDENCE)]
+    Build(DbBuild),
     /// Say whose addresses these are
     Lookup {
-        /// Addresses; `-` reads them from standard input, one a line, `#` begins a comment line
+        /// Addresses and prefixes; `@FILE` reads them from a file and `-` from standard input, one a line, `#` begins a
+        /// comment line
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<String>,
         /// One JSON object a line; what is no address gets one with its `error`
@@ -275,6 +282,21 @@ pub enum DbCommand {
         /// Members and LANs of exchanges, asked before the table; may be given again
         #[arg(long, value_name = "FILE")]
         ixp: Vec<PathBuf>,
+    },
+    /// Say what moved between two tables; ends with 0 whatever did
+    Check {
+        /// The table to begin with, of any kind that `db build` takes; `builtin` is the one inside the program
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        /// The table to compare with it
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        /// The most moves, and names, that are listed, the largest first
+        #[arg(long, value_name = "N", default_value = "20")]
+        top: usize,
     },
     /// Say what the table is and how old
     Info {
@@ -327,6 +349,53 @@ pub struct Fetch {
     /// One JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DbBuild {
+    /// Files of any kind and order, told apart by what is in them: tables of lasthop, MMDB, ip-location-db, iptoasn, CAIDA
+    /// pfx2as and AS relationships, GeoLite2 CSV, names of ASes, PeeringDB and IX-F, and your own `prefix,asn,name`; packed or
+    /// not. `builtin` is the table inside the program. The first is believed most
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// Write the table here, in place of what is there
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Take all sources as parts of one: the narrowest range answers whichever it is in, and of equal ranges all origins are
+    /// kept
+    #[arg(long)]
+    pub together: bool,
+    /// What to call the one source
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// The terms of the one source, with whom to credit
+    #[arg(long, value_name = "TEXT")]
+    pub licence: Option<String>,
+    /// What the table says of where it comes from [default: the names of its sources]
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// The day of data that does not say it, YYYY-MM-DD
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub date: Option<Date>,
+    /// Sum up as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Shown in the help of `db build` and the man page.
+const PRECEDENCE: &str = "\
+What wins:
+  Inside a source the narrowest range answers. Between sources the order does: where
+  the first has an answer for an address, no other is asked, not even for a narrower
+  range; where it has none, the next one answers. Your own prefix,asn,name lists come
+  before all others wherever they stand.
+  Names, registered countries and members of exchanges: the first that says something.
+  Links between ASes add up; the first that says who pays whom is believed.
+  The day of the table is that of its oldest source of ranges.
+  The same sources in the same order give the same bytes.";
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "a day is written YYYY-MM-DD".into())
 }
 
 /// A protocol and port of a matrix: `443`, `tcp/443`, `udp/53`, `icmp`.

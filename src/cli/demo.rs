@@ -115,7 +115,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
             asn: origins.attribute(found.run.source).asns.first().map(|asn| asn.0),
             label: Some("simulated".to_owned()),
         },
-        asdb: Some(live::describe(table)),
+        asdb: Some(live::describe(table, STARTED_AT)),
     };
     let searched = found.search.as_ref().map(Searched::record);
     let measured = Measured {

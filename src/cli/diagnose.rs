@@ -196,7 +196,7 @@ fn prepare(
     let live = live::open(request, &socket)?;
     fits_the_interface(request, &live.wire)?;
     let data = files.read()?;
-    known.asdb = Some(data.describe());
+    known.asdb = Some(data.describe(live.wire.started_at()));
     known.vantage = live::vantage(&live.wire, &data.grounds(), words.label.as_deref());
     if verbose {
         introduce(request, &live.plan);

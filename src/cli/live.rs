@@ -5,16 +5,21 @@
 
 use std::error::Error as _;
 use std::fs::File;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::failure::{Failure, error_text};
 use super::request::Request;
-use crate::asdb::{self, Adjacency, Exchanges, Table};
+use crate::asdb::{self, Adjacency, Exchanges, Peering, Table};
 use crate::net::{LiveWire, OpenError, privilege};
 use crate::path::{Grounds, Origins};
 use crate::probe::Plan;
 use crate::trace::schema::{AsLinks, AsTable, DataFile, ExchangeData, Vantage};
-use crate::trace::{Destination, Protocol, ReferenceKind, Role, SourcePorts};
+use crate::trace::{Destination, Protocol, ReferenceKind, Role, SourcePorts, WallTime};
 
 /// An open wire, and what it tells of where it stands.
 pub struct Live {
@@ -29,7 +34,7 @@ pub struct Live {
 /// The words about sockets that a request of the network room needs.
 pub struct Socket<'a> {
     /// `-s`.
-    pub source: Option<std::net::IpAddr>,
+    pub source: Option<IpAddr>,
     /// `--fwmark`.
     pub mark: Option<u32>,
     /// `--vrf`.
@@ -180,7 +185,7 @@ impl<'a> Files<'a> {
 }
 
 /// One sentence with the reason that lies below it, and the way out.
-fn unreadable(error: &asdb::Error) -> Failure {
+pub fn unreadable(error: &asdb::Error) -> Failure {
     let mut message = error.to_string();
     let mut below = error.source();
     while let Some(reason) = below {
@@ -210,15 +215,31 @@ impl Data {
         }
     }
 
-    /// What documents say of it.
-    pub fn describe(&self) -> AsTable {
-        let adjacency = self.adjacency.as_ref().map(Adjacency::info).map(|info| AsLinks {
+    /// What is known of an address in an exchange: from the user's files, else from the table.
+    pub fn peering(&self, address: IpAddr) -> Option<Peering<'_>> {
+        let given = self.exchanges.as_ref().and_then(|exchanges| exchanges.lookup(address));
+        match given {
+            Some(found) if !found.members.is_empty() => Some(found),
+            given => self
+                .table
+                .peering(address)
+                .filter(|found| given.is_none() || !found.members.is_empty())
+                .or(given),
+        }
+    }
+
+    /// What documents of a run that begins at `at` say of it. Links and exchanges of the table are told of where the user gave
+    /// none; the table's digest covers them.
+    pub fn describe(&self, at: WallTime) -> AsTable {
+        let info = self.adjacency.as_ref().or_else(|| self.table.adjacency()).map(Adjacency::info);
+        let adjacency = info.map(|info| AsLinks {
             origin: info.origin.clone(),
             built_at: info.built_at.map(midnight),
             sha256: info.sha256.to_string(),
             links: info.links,
         });
-        let exchanges = self.exchanges.as_ref().map(|exchanges| ExchangeData {
+        let exchanges = self.exchanges.as_ref().or_else(|| self.table.exchanges());
+        let exchanges = exchanges.map(|exchanges| ExchangeData {
             files: (exchanges.files().iter())
                 .map(|file| DataFile {
                     origin: file.origin.clone(),
@@ -229,7 +250,7 @@ impl Data {
             lans: exchanges.lans(),
             addresses: exchanges.addresses(),
         });
-        AsTable { adjacency, exchanges, ..describe(&self.table) }
+        AsTable { adjacency, exchanges, ..describe(&self.table, at) }
     }
 }
 
@@ -257,10 +278,24 @@ impl std::ops::Deref for TableInUse {
     }
 }
 
-/// What documents say of the table.
-pub fn describe(table: &Table) -> AsTable {
+/// The day of a moment, in UTC; before 1970 that day.
+pub fn day(at: WallTime) -> Date {
+    let time = Timestamp::from_nanosecond(at.0.into()).unwrap_or(Timestamp::UNIX_EPOCH);
+    TimeZone::UTC.to_datetime(time).date()
+}
+
+/// What documents of a run that begins at `at` say of the table.
+pub fn describe(table: &Table, at: WallTime) -> AsTable {
     let info = table.info();
+    let today = day(at);
+    let warning = info.too_old(today).map(|days| {
+        format!(
+            "{days} days old, networks may have moved since; lasthop db build makes a new one, --db takes it"
+        )
+    });
     AsTable {
+        age_days: info.age(today),
+        warning,
         origin: info.origin,
         built_at: info.built_at.map(midnight),
         sha256: info.sha256.to_string(),

@@ -127,6 +127,30 @@ pub fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()
     }
 }
 
+/// Puts content in the place of a file: written beside it, then renamed, so that whoever reads meanwhile finds the old one or the
+/// new one, and a disk that fills up costs nothing that was there.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let failed = |error: io::Error| unwritable(&path.display().to_string(), &error);
+    // A link stays one: what it points to is replaced.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(failed(io::Error::other("it is there and no file")));
+    }
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let beside = folder.join(format!(".{name}.{}.{:08x}", std::process::id(), rand::random::<u32>()));
+    let written = File::options().write(true).create_new(true).open(&beside).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &target)
+    });
+    if written.is_err() {
+        // What was begun is of no use; if it cannot be removed either, nothing more can be done.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.map_err(failed)
+}
+
 /// Says a line on stderr. If nobody listens there, nobody minds.
 pub fn talk(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");

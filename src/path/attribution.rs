@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use crate::asdb::{Adjacency, Exchanges, Kind, Table};
+use crate::asdb::{Adjacency, Exchanges, Kind, Peering, Table};
 use crate::number::{Asn, special};
 
 /// What is known of the owner of one address.
@@ -48,16 +48,49 @@ pub trait Origins {
     }
 }
 
+/// The owner of a router in an exchange's LAN; `below` is what is known of the address without that.
+fn member(
+    peering: Peering<'_>,
+    below: impl FnOnce() -> Attribution,
+    name: impl Fn(Asn) -> Option<String>,
+) -> Attribution {
+    let (asns, prefix) = match (peering.members, peering.prefix) {
+        (asns, Some(prefix)) if !asns.is_empty() => (asns, Some(prefix)),
+        // Members may be known without their LAN, and a LAN without its members; what lies below may know the other.
+        (asns, prefix) => {
+            let below = below();
+            let is_lan = below.kind == Kind::Ixp;
+            let asns = if asns.is_empty() && is_lan { below.asns } else { asns };
+            (asns, prefix.or(below.prefix.filter(|_| is_lan)))
+        }
+    };
+    let name = asns.first().and_then(|asn| name(*asn));
+    Attribution { asns, name, prefix, kind: Kind::Ixp }
+}
+
+/// A table's own exchanges go before its ranges, as those of [`Grounds`] go before the table.
 impl Origins for Table {
     fn attribute(&self, address: IpAddr) -> Attribution {
-        let origin = self.lookup(address);
-        let name = origin.asn().and_then(|asn| self.name(asn)).map(str::to_owned);
-        Attribution { asns: origin.asns.to_vec(), name, prefix: origin.prefix, kind: origin.kind }
+        let ranges = || of_ranges(self, address);
+        match self.peering(address) {
+            Some(peering) => member(peering, ranges, |asn| Origins::name(self, asn)),
+            None => ranges(),
+        }
     }
 
     fn name(&self, asn: Asn) -> Option<String> {
         Self::name(self, asn).map(str::to_owned)
     }
+
+    fn adjacent(&self, a: Asn, b: Asn) -> Option<bool> {
+        self.adjacency()?.adjacent(a, b)
+    }
+}
+
+fn of_ranges(table: &Table, address: IpAddr) -> Attribution {
+    let origin = table.lookup(address);
+    let name = origin.asn().and_then(|asn| table.name(asn)).map(str::to_owned);
+    Attribution { asns: origin.asns.to_vec(), name, prefix: origin.prefix, kind: origin.kind }
 }
 
 /// Prefixes that go before a table: those of a simulated Internet, or the user's own corrections.
@@ -106,6 +139,9 @@ impl Origins for Overlay<'_> {
 }
 
 /// A table with what the user adds to it: neighbours, and the members of exchanges.
+///
+/// What the table itself knows of both stays: the user's exchanges are asked first, the table's where they say nothing of an
+/// address; links of both count, since each sees links that the other misses.
 #[derive(Clone, Copy)]
 pub struct Grounds<'a> {
     /// Whose addresses these are.
@@ -129,13 +165,7 @@ impl Origins for Grounds<'_> {
         let Some(peering) = self.exchanges.and_then(|exchanges| exchanges.lookup(address)) else {
             return self.table.attribute(address);
         };
-        // Members may be known without their LAN; the table may know the pool it is of.
-        let prefix = peering.prefix.or_else(|| {
-            let below = self.table.attribute(address);
-            below.prefix.filter(|_| below.kind == Kind::Ixp)
-        });
-        let name = peering.members.first().and_then(|asn| self.name(*asn));
-        Attribution { asns: peering.members, name, prefix, kind: Kind::Ixp }
+        member(peering, || self.table.attribute(address), |asn| self.name(asn))
     }
 
     /// The table's name comes first, so that an AS has one name at all its hops.

@@ -110,6 +110,9 @@ pub fn trace(out: &mut dyn Write, document: &Document, look: Look) -> io::Result
         }
         notes(out, document, look)?;
     }
+    if let Some(warning) = document.asdb.as_ref().and_then(|table| table.warning.as_ref()) {
+        writeln!(out, "{}", look.wrap(&look.dim(&format!("table: {}", safe(warning))), "", "       "))?;
+    }
     let stopped = document.measurement.as_ref().is_some_and(|measurement| measurement.incomplete);
     if stopped && document.error.is_none() {
         incomplete(out, "stopped before every hop had been asked and waited for", look)?;
@@ -704,7 +707,8 @@ pub fn conclusion(out: &mut dyn Write, document: &Document, verdict: &Verdict, l
     }
     if let Some(table) = &document.asdb {
         let date = table.built_at.as_deref().and_then(|time| time.get(..10)).unwrap_or("of unknown date");
-        row("table", &format!("{}, {date}", table.origin))?;
+        let warning = table.warning.as_ref().map_or(String::new(), |warning| format!("; {warning}"));
+        row("table", &format!("{}, {date}{warning}", table.origin))?;
     }
     if let Some(measurement) = &document.measurement {
         row(

@@ -111,10 +111,16 @@ pub struct AsTable {
     pub sha256: String,
     /// Prefixes or ranges in it.
     pub prefixes: u64,
-    /// Which ASes are neighbours, where the user gave that.
+    /// Days from that date to the beginning of the run; null if the date is not known or later.
+    #[serde(default)]
+    pub age_days: Option<u32>,
+    /// What should be known of the table, in words, if it is old.
+    #[serde(default)]
+    pub warning: Option<String>,
+    /// Which ASes are neighbours, where the user or the table tells that.
     #[serde(default)]
     pub adjacency: Option<AsLinks>,
-    /// Members and LANs of exchanges, where the user gave them.
+    /// Members and LANs of exchanges, where the user or the table tells them.
     #[serde(default)]
     pub exchanges: Option<ExchangeData>,
 }
@@ -564,6 +570,7 @@ pub fn json_schema(words: &WordLists) -> Value {
                         json!({
                             "origin": {"type": "string"}, "built_at": nullable("string"),
                             "sha256": {"type": "string"}, "prefixes": count,
+                            "age_days": {"type": ["integer", "null"], "minimum": 0}, "warning": nullable("string"),
                             "adjacency": {"anyOf": [{"type": "null"}, object(
                                 json!({
                                     "origin": {"type": "string"}, "built_at": nullable("string"),

@@ -1,6 +1,7 @@
 //! One binary for all integration tests: it links once.
 
 mod agreement;
+mod db;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod grounds;

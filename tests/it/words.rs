@@ -411,14 +411,28 @@ fn without_privilege_that_is_said_whatever_home_it_has() {
     for (path, mode) in [(folder.path(), 0o755), (program.as_path(), 0o755), (home.as_path(), 0o700)] {
         allow(path, mode);
     }
-    let output = Command::new(&program)
-        .args(["diagnose", "127.0.0.1", "25"])
-        .env("HOME", &home)
-        .env_remove("XDG_CONFIG_HOME")
-        .uid(65_534)
-        .gid(65_534)
-        .output()
-        .unwrap();
+    let start = || {
+        Command::new(&program)
+            .args(["diagnose", "127.0.0.1", "25"])
+            .env("HOME", &home)
+            .env_remove("XDG_CONFIG_HOME")
+            .uid(65_534)
+            .gid(65_534)
+            .output()
+    };
+    // Another test may have forked while the copy was written; until its child runs, that holds the file open.
+    let busy = |result: &std::io::Result<Output>| {
+        result.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
+    };
+    let mut result = start();
+    for _ in 0..50 {
+        if !busy(&result) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        result = start();
+    }
+    let output = result.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("setcap cap_net_raw+ep"), "{said}");

@@ -8,6 +8,7 @@
 //! Nothing is fetched here: the user gives files, in any number and of either form, told apart by what is in them. Of two files
 //! that speak of the same address the first one is believed; an address that one file gives to two members has two.
 
+mod pack;
 mod read;
 
 use std::fs;
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
 use ipnetwork::IpNetwork;
 use jiff::civil::Date;
 
-use self::read::{Contents, Exchange, Form};
+use self::read::Exchange;
+pub(crate) use self::read::{Contents, Form, read as read_contents};
 use super::error::{Digest, Error, Operation};
 use super::file;
 use super::ixp::{by_family, find};
@@ -85,7 +87,7 @@ struct Member {
     file: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Lan {
     prefix: IpNetwork,
     exchange: Option<String>,
@@ -125,12 +127,8 @@ impl Exchanges {
             let path = name.as_ref();
             let bytes = bytes_of(reader, path, read::LONGEST)?;
             let contents = read::read(&bytes, path)?;
-            let form = match contents.form {
-                Form::PeeringDb => "PeeringDB",
-                Form::IxF => "IX-F member export",
-            };
             files.push(ExchangeFile {
-                origin: format!("{form} ({})", file_name(path)),
+                origin: format!("{} ({})", contents.form, file_name(path)),
                 built_at: contents.date,
                 sha256: file::digest(&bytes),
             });
@@ -149,7 +147,8 @@ impl Exchanges {
         Ok(exchanges)
     }
 
-    fn of(all: Vec<Contents>, files: Vec<ExchangeFile>) -> Self {
+    /// From the contents of files, the one that is believed first in front; one of `files` for each.
+    pub(crate) fn of(all: Vec<Contents>, files: Vec<ExchangeFile>) -> Self {
         let exchange_name = |exchange: &Exchange| match exchange {
             Exchange::Named(name) => name.clone(),
             // PeeringDB gives an exchange one LAN of the same number; `ixlan` says so where it is not so.
@@ -189,8 +188,41 @@ impl Exchanges {
                 kept.push(member);
             }
         }
+        Self::of_parts(kept, lans, names, files)
+    }
+
+    /// `members` are sorted by address, `names` by AS.
+    fn of_parts(
+        members: Vec<Member>,
+        lans: Vec<Lan>,
+        names: Vec<(Asn, String)>,
+        files: Vec<ExchangeFile>,
+    ) -> Self {
         let (four, six) = by_family(lans.iter().map(|lan| lan.prefix));
-        Self { members: kept, four, six, lans, names, files }
+        Self { members, four, six, lans, names, files }
+    }
+
+    /// The same as contents of files, one for each, for a table built from another.
+    pub(crate) fn contents(&self) -> Vec<Contents> {
+        let mut all: Vec<Contents> = self.files.iter().map(|_| Contents::new(Form::PeeringDb)).collect();
+        for member in &self.members {
+            all[member.file].members.push((member.address, member.asn));
+        }
+        for lan in &self.lans {
+            all[lan.file].lans.push((lan.prefix, Exchange::Named(lan.exchange.clone())));
+        }
+        all
+    }
+
+    /// The prefixes of all LANs.
+    pub fn lan_prefixes(&self) -> impl Iterator<Item = IpNetwork> + '_ {
+        self.lans.iter().map(|lan| lan.prefix)
+    }
+
+    #[cfg(test)]
+    /// Every address that was given to a member.
+    pub(crate) fn member_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.members.iter().map(|member| member.address)
     }
 
     /// What is known of an address; nothing if no file has it as a member's or in a LAN. The narrowest LAN answers.

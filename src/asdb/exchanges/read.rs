@@ -37,28 +37,37 @@ const WIDEST: (u8, u8) = (16, 32);
 const OBJECTS: [&str; 5] = ["net", "ix", "ixlan", "ixpfx", "netixlan"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     PeeringDb,
     IxF,
 }
 
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PeeringDb => "PeeringDB",
+            Self::IxF => "IX-F member export",
+        })
+    }
+}
+
 /// How a file names the exchange of a LAN.
 #[derive(Clone, Debug)]
-pub(super) enum Exchange {
+pub(crate) enum Exchange {
     Named(Option<String>),
     /// PeeringDB's number of the LAN.
     Lan(u64),
 }
 
 /// What one file says.
-#[derive(Debug)]
-pub(super) struct Contents {
-    pub(super) form: Form,
-    pub(super) date: Option<Date>,
-    pub(super) members: Vec<(IpAddr, Asn)>,
-    pub(super) lans: Vec<(IpNetwork, Exchange)>,
+#[derive(Clone, Debug)]
+pub(crate) struct Contents {
+    pub(crate) form: Form,
+    pub(crate) date: Option<Date>,
+    pub(crate) members: Vec<(IpAddr, Asn)>,
+    pub(crate) lans: Vec<(IpNetwork, Exchange)>,
     /// Names of members.
-    pub(super) names: Vec<(Asn, String)>,
+    pub(crate) names: Vec<(Asn, String)>,
     /// PeeringDB: the exchange's name by the number of its LAN, from the members' rows.
     pub(super) lan_names: HashMap<u64, String>,
     /// PeeringDB: the exchange of a LAN.
@@ -66,23 +75,14 @@ pub(super) struct Contents {
     /// PeeringDB: an exchange's name.
     pub(super) exchange_names: HashMap<u64, String>,
     /// Rows that were understood.
-    rows: u64,
+    pub(crate) rows: u64,
 }
 
-pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Contents, Error> {
+/// Reads a file, packed or not.
+pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Contents, Error> {
     let (operation, unpacked) = unpacking(bytes);
     let mut text = BufReader::new(unpacked.take(LONGEST + 1));
-    let mut contents = Contents {
-        form: Form::PeeringDb,
-        date: None,
-        members: Vec::new(),
-        lans: Vec::new(),
-        names: Vec::new(),
-        lan_names: HashMap::new(),
-        exchange_of: HashMap::new(),
-        exchange_names: HashMap::new(),
-        rows: 0,
-    };
+    let mut contents = Contents::new(Form::PeeringDb);
     let result = {
         let mut json = serde_json::Deserializer::from_reader(&mut text);
         json.deserialize_map(Whole(&mut contents)).and_then(|()| json.end())
@@ -322,6 +322,21 @@ struct IxfAddress {
 }
 
 impl Contents {
+    /// Nothing yet.
+    pub(crate) fn new(form: Form) -> Self {
+        Self {
+            form,
+            date: None,
+            members: Vec::new(),
+            lans: Vec::new(),
+            names: Vec::new(),
+            lan_names: HashMap::new(),
+            exchange_of: HashMap::new(),
+            exchange_names: HashMap::new(),
+            rows: 0,
+        }
+    }
+
     fn peeringdb(&mut self, row: Row) {
         self.changed(row.updated.as_deref());
         // Deleted and pending rows are told apart by their status; one without a status is there.

@@ -2,12 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const MEMBERS: &[u8] = include_bytes!("../../../tests/data/asdb/netixlan.json");
-const LANS: &[u8] = include_bytes!("../../../tests/data/asdb/ixpfx.json");
-const DUMP: &[u8] = include_bytes!("../../../tests/data/asdb/dump.json");
-const IXF: &[u8] = include_bytes!("../../../tests/data/asdb/members.json");
+pub(super) const MEMBERS: &[u8] = include_bytes!("../../../tests/data/asdb/netixlan.json");
+pub(super) const LANS: &[u8] = include_bytes!("../../../tests/data/asdb/ixpfx.json");
+pub(super) const DUMP: &[u8] = include_bytes!("../../../tests/data/asdb/dump.json");
+pub(super) const IXF: &[u8] = include_bytes!("../../../tests/data/asdb/members.json");
 
-fn of(files: &[&[u8]]) -> Exchanges {
+pub(super) fn of(files: &[&[u8]]) -> Exchanges {
     Exchanges::from_readers(files.iter().map(|bytes| (*bytes, "x.json"))).unwrap()
 }
 

@@ -167,7 +167,7 @@ impl Mmdb {
         self.reader.networks(WithinOptions::default())
     }
 
-    /// Every network, for bulk lookups and for names. A record that cannot be read is left out, as its lookup would be.
+    /// Every network, for bulk lookups and for names.
     pub(crate) fn build(&self, info: SourceInfo) -> Built {
         let mut builder = Builder::new("", info);
         self.give(&mut builder);
@@ -178,6 +178,7 @@ impl Mmdb {
     pub(crate) fn give(&self, into: &mut Builder) -> Read {
         let mut read = Read::new(Format::Mmdb);
         read.date = self.built();
+        read.product = Some(self.product());
         let mut records: HashMap<usize, Option<Asn>> = HashMap::new();
         for record in self.walk().into_iter().flatten().map_while(Result::ok) {
             let Some(offset) = record.offset() else { continue };

@@ -50,10 +50,10 @@ use std::path::Path;
 use jiff::civil::Date;
 
 pub use self::packed::Packing;
-use self::packed::{HEAD, Stream};
+use self::packed::{HEAD, Offsets, Stream};
 use self::text::{address, date_in, ends, is_skipped, origins, prefix};
 use super::build::Builder;
-use super::error::{Error, Operation, excerpt};
+use super::error::{Digest, Error, Operation, excerpt};
 use super::file::MAGIC;
 use crate::number::Asn;
 
@@ -140,8 +140,12 @@ pub struct Options {
 pub struct Read {
     /// What it is.
     pub format: Format,
+    /// The product's own name for itself, of an MMDB.
+    pub product: Option<String>,
     /// How it was packed.
     pub packing: Packing,
+    /// SHA-256 of its unpacked content.
+    pub sha256: Digest,
     /// Bytes read, unpacked.
     pub bytes: u64,
     /// Records of a binary file, data lines of a text, networks of an MMDB.
@@ -201,7 +205,9 @@ impl Read {
     pub(crate) fn new(format: Format) -> Self {
         Self {
             format,
+            product: None,
             packing: Packing::Plain,
+            sha256: Digest([0; 32]),
             bytes: 0,
             records: 0,
             routes: 0,
@@ -280,40 +286,70 @@ pub fn read_any(
     options: &Options,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Read, Error> {
-    let unpacking = |packing: Packing, packed: u64, unpacked: u64, source: io::Error| match packing {
+    read_opened(opened(reader, path, progress)?, path, into, options)
+}
+
+/// Begins to unpack a source, so that its first bytes can be looked at.
+pub(crate) fn opened<'r>(
+    reader: impl io::Read + 'r,
+    path: &Path,
+    progress: &'r mut dyn FnMut(u64),
+) -> Result<Stream<'r>, Error> {
+    Stream::open(reader, progress)
+        .map_err(|(packing, offsets, source)| broken(packing, &offsets, path, source))
+}
+
+/// What it is called when a source cannot be read on.
+fn broken(packing: Packing, offsets: &Offsets, path: &Path, source: io::Error) -> Error {
+    match packing {
         Packing::Plain => Error::Io { operation: Operation::Read, path: path.to_path_buf(), source },
         _ => Error::Unpack {
             operation: packing.operation(),
             path: path.to_path_buf(),
-            packed,
-            unpacked,
+            packed: offsets.packed(),
+            unpacked: offsets.unpacked(),
             source,
         },
-    };
-    let mut stream = Stream::open(reader, progress).map_err(|(packing, offsets, source)| {
-        unpacking(packing, offsets.packed(), offsets.unpacked(), source)
-    })?;
+    }
+}
+
+/// All of a source that was begun.
+pub(crate) fn whole(mut stream: Stream<'_>, path: &Path) -> Result<Vec<u8>, Error> {
     let (packing, offsets) = (stream.packing, stream.offsets());
-    let result = (|| {
-        let format = match of_head(stream.head(), stream.complete, path)? {
-            Some(format) => format,
-            None => {
-                let bytes = bytes_of(stream.input(), path, LONGEST)?;
-                return match recognise(&bytes, path)? {
-                    Format::Mmdb => mmdb::read(bytes, path, into),
-                    format => read(format, &bytes, path, into),
-                };
-            }
-        };
-        read_stream(format, stream.input(), path, into, options)
-    })();
-    let mut read = result.map_err(|error| match error {
-        Error::Io { operation: Operation::Read, source, .. } => {
-            unpacking(packing, offsets.packed(), offsets.unpacked(), source)
-        }
+    bytes_of(stream.input(), path, LONGEST).map_err(|error| told(error, packing, &offsets, path))
+}
+
+/// An error of reading as one of unpacking, where the source is packed.
+fn told(error: Error, packing: Packing, offsets: &Offsets, path: &Path) -> Error {
+    match error {
+        Error::Io { operation: Operation::Read, source, .. } => broken(packing, offsets, path, source),
         other => other,
-    })?;
+    }
+}
+
+/// What a source that was begun is; `None` is binary that may be an MMDB, which only its end tells.
+pub(crate) fn format_of(stream: &Stream<'_>, path: &Path) -> Result<Option<Format>, Error> {
+    of_head(stream.head(), stream.complete, path)
+}
+
+/// Reads a source that was begun.
+pub(crate) fn read_opened(
+    mut stream: Stream<'_>,
+    path: &Path,
+    into: &mut Builder,
+    options: &Options,
+) -> Result<Read, Error> {
+    let (packing, offsets) = (stream.packing, stream.offsets());
+    let result = match format_of(&stream, path)? {
+        Some(format) => read_stream(format, stream.input(), path, into, options),
+        None => bytes_of(stream.input(), path, LONGEST).and_then(|bytes| match recognise(&bytes, path)? {
+            Format::Mmdb => mmdb::read(bytes, path, into),
+            format => read(format, &bytes, path, into),
+        }),
+    };
+    let mut read = result.map_err(|error| told(error, packing, &offsets, path))?;
     read.packing = packing;
+    read.sha256 = stream.digest().map_err(|source| broken(packing, &offsets, path, source))?;
     read.bytes = offsets.unpacked();
     if read.date.is_none() {
         read.date = date_in(&file_name(path));
@@ -322,31 +358,8 @@ pub fn read_any(
     Ok(read)
 }
 
-/// Unpacks what is packed, also of several members; anything else comes back as it is.
-pub(crate) fn unpacked(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, Error> {
-    let packing = Packing::of(&bytes);
-    if packing == Packing::Plain {
-        return Ok(bytes);
-    }
-    let mut out = Vec::new();
-    let mut rest = bytes.as_slice();
-    let result = packing.unpack(&mut rest).take(LONGEST + 1).read_to_end(&mut out);
-    if let Err(source) = result {
-        return Err(Error::Unpack {
-            operation: packing.operation(),
-            path: path.to_path_buf(),
-            packed: (bytes.len() - rest.len()) as u64,
-            unpacked: out.len() as u64,
-            source,
-        });
-    }
-    if out.len() as u64 > LONGEST {
-        return Err(Error::TooLong { path: path.to_path_buf(), limit: LONGEST });
-    }
-    Ok(out)
-}
-
-/// The same piece by piece, and what reading it is called in an error. Whoever reads sets the limit.
+/// Unpacks what is packed, also of several members, piece by piece; and what reading it is called in an error. Whoever reads sets
+/// the limit.
 pub(crate) fn unpacking(bytes: &[u8]) -> (Operation, Box<dyn io::Read + '_>) {
     let packing = Packing::of(bytes);
     (packing.operation(), packing.unpack(bytes))

@@ -28,6 +28,11 @@ pub(crate) fn read(input: impl BufRead, path: &Path, into: &mut Builder) -> Resu
     let mut read = Read::new(Format::AsNames);
     let mut lines = Lines::new(input, path);
     while let Some(line) = lines.next_data(&mut read)? {
+        // An AS without a name ends with its number.
+        if line.text.trim().parse::<Asn>().is_ok() {
+            read.drop_some(NAMELESS, 1);
+            continue;
+        }
         let (asn, name) =
             asn_and_name(line.text).ok_or_else(|| line.error("an AS number, a blank and a name"))?;
         // Blocks that nobody has are listed, too.
@@ -39,10 +44,17 @@ pub(crate) fn read(input: impl BufRead, path: &Path, into: &mut Builder) -> Resu
             Some((whole, code)) if country(code).is_some() => whole,
             _ => name,
         };
+        if whole.trim_matches([',', ' ']).is_empty() {
+            read.drop_some(NAMELESS, 1);
+            continue;
+        }
         read.name(asn, whole, into);
     }
     Ok(read)
 }
+
+/// Why a line gives nothing.
+const NAMELESS: &str = "AS without a name";
 
 /// The comments above the two parts of as2org.
 const ORGANISATIONS: &str = "format:org_id|";

@@ -4,7 +4,7 @@
 //! and parallel packers leave them. The first bytes decide, never the name. A stream that ends in the middle of a
 //! member is an error; what was unpacked before it is then worth nothing.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::rc::Rc;
@@ -14,8 +14,9 @@ use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use sha2::{Digest as _, Sha256};
 
-use crate::asdb::error::Operation;
+use crate::asdb::error::{Digest, Operation};
 
 /// Bytes asked of a file, and of a decompressor, at a time.
 const CHUNK: usize = 1 << 18;
@@ -162,6 +163,20 @@ impl<R: Read, F: FnMut(u64)> Read for Counted<R, F> {
     }
 }
 
+/// Takes the digest of what passes.
+struct Hashed<R> {
+    inner: R,
+    hasher: Rc<RefCell<Sha256>>,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(buffer)?;
+        self.hasher.borrow_mut().update(&buffer[..got]);
+        Ok(got)
+    }
+}
+
 /// A file being unpacked, its beginning already seen.
 pub(crate) struct Stream<'r> {
     input: io::Chain<Cursor<Vec<u8>>, BufReader<Box<dyn Read + 'r>>>,
@@ -169,6 +184,7 @@ pub(crate) struct Stream<'r> {
     /// The head is all there is.
     pub(crate) complete: bool,
     offsets: Offsets,
+    hasher: Rc<RefCell<Sha256>>,
 }
 
 /// How far a stream is.
@@ -209,12 +225,13 @@ impl<'r> Stream<'r> {
             count: offsets.unpacked.clone(),
             tell: |_| {},
         };
-        let unpacked: Box<dyn Read + 'r> = Box::new(unpacked);
+        let hasher = Rc::new(RefCell::new(Sha256::new()));
+        let unpacked: Box<dyn Read + 'r> = Box::new(Hashed { inner: unpacked, hasher: hasher.clone() });
         let mut unpacked = BufReader::with_capacity(CHUNK, unpacked);
         let mut head = Vec::new();
         (&mut unpacked).take(HEAD as u64).read_to_end(&mut head).map_err(|error| failed(packing, error))?;
         let complete = unpacked.fill_buf().map_err(|error| failed(packing, error))?.is_empty();
-        Ok(Self { input: Cursor::new(head).chain(unpacked), packing, complete, offsets })
+        Ok(Self { input: Cursor::new(head).chain(unpacked), packing, complete, offsets, hasher })
     }
 
     /// The first [`HEAD`] bytes, or all if there are fewer.
@@ -224,6 +241,12 @@ impl<'r> Stream<'r> {
 
     pub(crate) fn offsets(&self) -> Offsets {
         self.offsets.clone()
+    }
+
+    /// SHA-256 of all that is unpacked, what nobody has read included.
+    pub(crate) fn digest(mut self) -> io::Result<Digest> {
+        io::copy(&mut self.input, &mut io::sink())?;
+        Ok(Digest(self.hasher.borrow().clone().finalize().into()))
     }
 
     /// All that is unpacked, from the beginning.

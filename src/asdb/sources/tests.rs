@@ -268,7 +268,9 @@ fn packed_sources_are_read_through_in_several_members() {
         assert_eq!((read.packing, read.kept, read.bytes), (packing, 20_000, text.len() as u64));
         assert_eq!(told.last().copied(), Some(bytes.len() as u64));
         assert!(told.is_sorted());
-        assert_eq!(unpacked(bytes, Path::new("x")).unwrap(), text, "{packing}");
+        assert_eq!(read.sha256, crate::asdb::file::digest(&text), "{packing}");
+        let whole = whole(opened(bytes.as_slice(), Path::new("x"), &mut |_| {}).unwrap(), Path::new("x"));
+        assert_eq!(whole.unwrap(), text, "{packing}");
     }
 }
 
@@ -283,10 +285,9 @@ fn a_packed_source_that_is_cut_says_where() {
                 panic!("{packing} cut at {end}: {error:?}")
             };
             assert!(packed <= end as u64 && unpacked <= text.len() as u64, "{packing}: {packed}, {unpacked}");
-            assert!(matches!(
-                super::unpacked(whole[..end].to_vec(), Path::new("x")),
-                Err(Error::Unpack { .. })
-            ));
+            let held = opened(&whole[..end], Path::new("x"), &mut |_| {})
+                .and_then(|stream| super::whole(stream, Path::new("x")));
+            assert!(matches!(held, Err(Error::Unpack { .. })), "{packing}");
         }
         let mut damaged = whole.clone();
         let middle = damaged.len() / 2;
