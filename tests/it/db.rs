@@ -83,7 +83,7 @@ fn sources_become_one_table_and_each_is_accounted_for() {
         said.contains("prefix-to-AS (CAIDA), data of 2026-06-01\n  3 read, 3 kept; left out: nothing"),
         "{said}"
     );
-    assert!(said.contains("3 read, 2 kept; left out: 1 ranges that nobody announces (AS 0)"), "{said}");
+    assert!(said.contains("3 read, 2 kept; left out: 1 range of nobody (AS 0 or none)"), "{said}");
     let bytes = fs::read(folder.at("out.lht")).unwrap();
     let summary = value(&built(&folder, &["--json"]));
     assert_eq!(fs::read(folder.at("out.lht")).unwrap(), bytes, "same sources, same bytes");
@@ -92,7 +92,7 @@ fn sources_become_one_table_and_each_is_accounted_for() {
         (&summary["ipv4_prefixes"], &summary["built_at"]),
         (&json!(5), &json!("2026-06-01T00:00:00Z"))
     );
-    assert_eq!(summary["files"][1]["dropped"], json!({"ranges that nobody announces (AS 0)": 1}));
+    assert_eq!(summary["files"][1]["dropped"], json!({"range of nobody (AS 0 or none)": 1}));
     assert_eq!(summary["files"][2]["format"], "overrides");
     assert_eq!(summary["sources"][0]["overrides"], true, "overrides come first");
     let left = ["names.txt", "out.lht", "own.csv", "routeviews-rv2-20260601-1200.pfx2as", "second.csv"];
