@@ -3,7 +3,7 @@
 //! * `args`: the words, one definition for parser, help, man page and completions
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
-//! * one file a command: `diagnose` (and `trace`), `demo`, `db`; `shell` for completions, man page and schema
+//! * one file a command: `diagnose` (and `trace`), `demo`, `report`, `db`; `shell` for completions, man page and schema
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
@@ -19,6 +19,7 @@ mod live;
 mod opt_out;
 mod output;
 mod progress;
+mod report;
 mod request;
 mod shell;
 
@@ -43,6 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diagnose(given) => diagnose::diagnose(given),
         Command::Trace(given) => diagnose::trace(given),
         Command::Demo(given) => demo::demo(given),
+        Command::Report(given) => report::report(given),
         Command::Db(given) => db::db(given),
         Command::Schema => shell::schema(),
         Command::Completions { shell } => shell::completions(*shell),

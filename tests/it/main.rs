@@ -4,6 +4,7 @@ mod grounds;
 mod laws;
 mod net;
 mod packet;
+mod report;
 mod rules;
 mod search;
 mod session;
