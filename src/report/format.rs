@@ -67,7 +67,9 @@ impl Format {
             Self::Json => "The published document",
             Self::Jsonl => "One JSON object a line: each run, then each of its hops and who answered there",
             Self::Csv => "One row for each hop and who answered there",
-            Self::Mtr => "As mtr -rwz prints it",
+            Self::Mtr => {
+                "As mtr -rwz prints it; Last is the mean and StDev 0.0, since single times are not saved"
+            }
             Self::Ooni => "OONI's data format, one measurement a line; our own address is left out",
         }
     }

@@ -223,6 +223,7 @@ fn facts(page: &mut String, document: &Document) {
 /// A picture at most half as large again as it is drawn; one that a telephone would make unreadable is scrolled there.
 fn figure(page: &mut String, picture: &Picture, caption: &str, label: &str) {
     let most = picture.width + picture.width / 2;
+    let class = if picture.width > NARROW { " class=\"wide\"" } else { "" };
     let (before, behind) = match picture.width > WIDEST {
         true => (
             format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n"),
@@ -232,11 +233,14 @@ fn figure(page: &mut String, picture: &Picture, caption: &str, label: &str) {
     };
     add!(
         page,
-        "<figure style=\"max-width:{most}px\">\n{before}{}{behind}<figcaption>{caption}</figcaption>\n</figure>\n",
+        "<figure{class} style=\"flex-basis:{}px;max-width:{most}px\">\n{before}{}{behind}<figcaption>{caption}</figcaption>\n</figure>\n",
+        picture.width,
         picture.svg
     );
 }
 
+/// Pictures up to this width stand side by side on paper.
+const NARROW: u32 = 400;
 /// Pictures up to this width stay readable on a telephone.
 const WIDEST: u32 = 540;
 

@@ -54,11 +54,13 @@ fn block(out: &mut dyn Write, document: &Document, path: &Path, role: &str) -> i
         } else {
             100.0 * f64::from(sent.saturating_sub(answered)) / f64::from(sent)
         };
+        // The whole loss fills mtr's column, and leaves no room for its sign.
+        let loss = if loss >= 99.95 { " 100.0".to_owned() } else { format!("{loss:>5.1}%") };
         let (best, avg, worst) = times(hop);
         let host = host(hop.responders.first());
         writeln!(
             out,
-            "{:>3}. {network:<wide$}{host:<room$} {loss:>5.1}% {sent:>5} {avg:>6.1} {avg:>5.1} {best:>5.1} {worst:>5.1} {:>5.1}",
+            "{:>3}. {network:<wide$}{host:<room$} {loss} {sent:>5} {avg:>6.1} {avg:>5.1} {best:>5.1} {worst:>5.1} {:>5.1}",
             hop.ttl, 0.0
         )?;
         for other in hop.responders.iter().skip(1) {

@@ -76,7 +76,7 @@ fn measurement(document: &Document, share: Share) -> Value {
                 .filter_map(|(number, (role, path))| connect(document, path, role, number, seconds))
                 .collect::<Vec<_>>(),
             "x_path_compare": {
-                "verdict": document.verdict,
+                "verdict": verdict(document, own),
                 "paths": paths().map(|(role, one)| path(one, role, own)).collect::<Vec<_>>(),
             },
         },
@@ -136,6 +136,32 @@ fn connect(document: &Document, path: &Path, role: &str, number: u32, seconds: f
         "transaction_id": number,
     }))
 }
+
+/// The verdict, without our addresses in its sentences.
+fn verdict(document: &Document, own: Option<IpAddr>) -> Value {
+    let mut verdict = serde_json::to_value(&document.verdict).unwrap_or_default();
+    let Some(own) = own else { return verdict };
+    let hops = document.target.iter().chain(&document.references).flat_map(|path| &path.hops);
+    let private = hops.flat_map(|hop| &hop.responders).filter(|one| one.kind == "private");
+    let mut hidden: Vec<String> =
+        private.filter_map(|one| one.address).chain([own]).map(|address| address.to_string()).collect();
+    // The longest first: one address may be the beginning of another.
+    hidden.sort_by_key(|address| std::cmp::Reverse(address.len()));
+    hidden.dedup();
+    for value in verdict.as_object_mut().into_iter().flat_map(|verdict| verdict.values_mut()) {
+        if let Value::String(text) = value {
+            for address in hidden.iter().take(MOST_HIDDEN) {
+                if text.contains(address.as_str()) {
+                    *text = text.replace(address.as_str(), SCRUBBED);
+                }
+            }
+        }
+    }
+    verdict
+}
+
+/// Private addresses that are looked for in sentences, which name two at most.
+const MOST_HIDDEN: usize = 1024;
 
 fn path(path: &Path, role: &str, own: Option<IpAddr>) -> Value {
     // What lies before the first public hop is the user's own.

@@ -96,17 +96,31 @@ fn far_end(document: &Document) -> String {
     document.target.as_ref().map_or_else(|| "the far end".to_owned(), words::host)
 }
 
-/// What, from where, to where, when, the result, the figures and a question: at most [`SUMMARY`] lines.
+/// What, from where, to where, when, the result with its figures and a question: at most [`SUMMARY`] lines. Where that is
+/// more, the least needed is left out first.
 fn summary(document: &Document) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (with_owner, with_more) in [(true, true), (false, true), (false, false)] {
+        lines = parts(document, with_owner, with_more);
+        if lines.iter().map(Vec::len).sum::<usize>() <= SUMMARY {
+            return lines.concat();
+        }
+    }
+    let [title, fixed, result, question] = <[Vec<String>; 4]>::try_from(lines).unwrap_or_default();
+    let left = SUMMARY.saturating_sub(title.len() + fixed.len() + question.len());
+    [title, fixed, cut(result, left), question].concat()
+}
+
+/// The title, the facts, the result and the question, in lines.
+fn parts(document: &Document, with_owner: bool, with_more: bool) -> Vec<Vec<String>> {
     let mut fixed = Vec::new();
-    let mut add =
-        |name: &str, text: &str, most: usize| fixed.extend(cut(wrapped(&format!("{name}: {text}")), most));
-    add("From", &words::from(document), 2);
-    let owner = document.target.as_ref().and_then(words::owner);
+    let mut add = |name: &str, text: &str| fixed.extend(cut(wrapped(&format!("{name}: {text}")), 2));
+    add("From", &words::from(document));
+    let owner = document.target.as_ref().and_then(words::owner).filter(|_| with_owner);
     let owner = owner.map_or_else(String::new, |owner| format!(", in {owner}"));
-    add("To", &format!("{}{owner}", words::target(document)), 2);
+    add("To", &format!("{}{owner}", words::target(document)));
     if let Some(when) = words::when(document) {
-        add("When", &when, 2);
+        add("When", &when);
     }
     let works: Vec<String> = (document.references.iter())
         .filter(|path| path.reached)
@@ -116,16 +130,21 @@ fn summary(document: &Document) -> Vec<String> {
         })
         .collect();
     if !works.is_empty() {
-        add("Works meanwhile", &works.join(", "), 2);
+        add("Works meanwhile", &works.join(", "));
     }
-    let question = words::question(document).map(|text| cut(wrapped(&text), 4)).unwrap_or_default();
-    let title = cut(wrapped(&words::headline(document)), 2);
     let mut result = format!("Result: {}", words::summary(document));
     if let Some(why) = words::trouble(document) {
         result = format!("Incomplete: {why}. {result}");
     }
-    let left = SUMMARY.saturating_sub(title.len() + fixed.len() + question.len());
-    [title, fixed, cut(wrapped(&result), left), question].concat()
+    let question = words::question(document).unwrap_or_default();
+    // What follows the first question only sharpens it.
+    let question = match question.find('?').filter(|_| !with_more) {
+        Some(end) => question[..=end].to_owned(),
+        None => question,
+    };
+    let title = cut(wrapped(&words::headline(document)), 2);
+    let question = if question.is_empty() { Vec::new() } else { cut(wrapped(&question), 4) };
+    vec![title, fixed, wrapped(&result), question]
 }
 
 /// The first lines, the last of them marked where something is left out.
@@ -145,9 +164,15 @@ fn cut(mut lines: Vec<String>, most: usize) -> Vec<String> {
 /// Lines of at most [`WIDTH`] columns that no mail program changes.
 fn wrapped(text: &str) -> Vec<String> {
     let text = plain(text);
-    let options =
-        textwrap::Options::new(WIDTH).word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(true);
-    textwrap::wrap(&text, options).into_iter().map(|line| harmless(line.trim_end())).collect()
+    let lines = |width: usize| -> Vec<String> {
+        let options = textwrap::Options::new(width)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .break_words(true);
+        textwrap::wrap(&text, options).iter().map(|line| harmless(line.trim_end())).collect()
+    };
+    // A line that would be changed gets a column more.
+    let found = lines(WIDTH);
+    if found.iter().any(|line| line.chars().count() > WIDTH) { lines(WIDTH - 1) } else { found }
 }
 
 /// A line without a beginning that mail programs change.
@@ -175,32 +200,10 @@ fn side_by_side(out: &mut dyn Write, document: &Document, target: &Path) -> io::
         return Ok(());
     }
     writeln!(out, "\n{}", rule("answered / sent, side by side"))?;
-    let lanes: Vec<Lane<'_>> =
-        std::iter::once(target).chain(document.references.iter().take(2)).map(Lane::of).collect();
-    let mut header = vec!["hop", "address", "AS", "target"];
-    header.extend(lanes[1..].iter().map(|_| "reference"));
-    let mut lines = vec![header.into_iter().map(str::to_owned).collect::<Vec<_>>()];
-    let all = rows(&lanes);
-    let mut parted = None;
-    for row in &all {
-        if let Some((after, _)) = stop(document)
-            && row.ttl > after
-            && parted.is_none()
-        {
-            parted = Some(lines.len());
-        }
-        let mut cells = vec![row.ttl.to_string(), address_text(row), asn_text(row.responder)];
-        cells.extend(lanes.iter().map(|lane| match cell(lane, row) {
-            Cell::Empty => String::new(),
-            Cell::Silent { sent } => format!("0/{sent}"),
-            Cell::Answered { sent, responder } => {
-                let mut words = vec![format!("{}/{sent}", replies(responder))];
-                words.extend(marks(responder));
-                words.join(" ")
-            }
-        }));
-        lines.push(cells);
-    }
+    // Addresses stay whole: what does not fit beside long ones is in the tables of each path.
+    let widest = [(2, true), (1, true), (2, false), (1, false)]
+        .map(|(references, with_as)| compared(document, target, references, with_as));
+    let (lines, parted) = first_that_fits(widest);
     let mut text = Vec::new();
     columns(&mut text, lines)?;
     for (at, line) in String::from_utf8_lossy(&text).lines().enumerate() {
@@ -212,32 +215,46 @@ fn side_by_side(out: &mut dyn Write, document: &Document, target: &Path) -> io::
     Ok(())
 }
 
+/// Lines of cells, the first the header, and the line before which the target's path ends.
+type Lines = (Vec<Vec<String>>, Option<usize>);
+
+fn compared(document: &Document, target: &Path, references: usize, with_as: bool) -> Lines {
+    let references = document.references.iter().take(references);
+    let lanes: Vec<Lane<'_>> = std::iter::once(target).chain(references).map(Lane::of).collect();
+    let mut header = vec!["hop", "address"];
+    header.extend(with_as.then_some("AS"));
+    header.push("target");
+    header.extend(lanes[1..].iter().map(|_| "reference"));
+    let mut lines = vec![header.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    let mut parted = None;
+    for row in &rows(&lanes) {
+        if stop(document).is_some_and(|(after, _)| row.ttl > after) {
+            parted.get_or_insert(lines.len());
+        }
+        let mut cells = vec![row.ttl.to_string(), address_text(row)];
+        cells.extend(with_as.then(|| asn_text(row.responder)));
+        cells.extend(lanes.iter().map(|lane| match cell(lane, row) {
+            Cell::Empty => String::new(),
+            Cell::Silent { sent } => format!("0/{sent}"),
+            Cell::Answered { sent, responder } => {
+                let mut words = vec![format!("{}/{sent}", replies(responder))];
+                words.extend(marks(responder));
+                words.join(" ")
+            }
+        }));
+        lines.push(cells);
+    }
+    (lines, parted)
+}
+
 fn single(out: &mut dyn Write, path: &Path, name: &str) -> io::Result<()> {
     writeln!(out)?;
     for line in cut(wrapped(&format!("--- {name}")), 3) {
         writeln!(out, "{line}")?;
     }
     let lane = Lane::of(path);
-    let long = lane
-        .hops()
-        .flat_map(|hop| &hop.responders)
-        .any(|one| one.address.is_some_and(|address| address.to_string().len() > 20));
-    let times: &[&str] = if long { &["ms"] } else { &["min ms", "avg", "max"] };
-    let header = ["hop", "address", "AS", "answered"].iter().chain(times);
-    let mut lines = vec![header.map(|word| (*word).to_owned()).collect::<Vec<_>>()];
-    for row in rows(&[lane]) {
-        let mut cells = vec![row.ttl.to_string(), address_text(&row), asn_text(row.responder)];
-        cells.push(match cell(&lane, &row) {
-            Cell::Empty => String::new(),
-            Cell::Silent { sent } => format!("0/{sent}"),
-            Cell::Answered { sent, responder } => format!("{}/{sent}", replies(responder)),
-        });
-        if let Some(rtt) = row.responder.and_then(|one| one.rtt_ms) {
-            let all = if long { vec![rtt.avg] } else { vec![rtt.min, rtt.avg, rtt.max] };
-            cells.extend(all.into_iter().map(short));
-        }
-        lines.push(cells);
-    }
+    let widest: [&[&str]; 3] = [&["min ms", "avg", "max"], &["ms"], &[]];
+    let (lines, _) = first_that_fits(widest.map(|times| (of_path(&lane, times), None)));
     columns(out, lines)?;
     for line in wrapped(&format!("End: {}.", lane.end())) {
         writeln!(out, "{line}")?;
@@ -245,13 +262,54 @@ fn single(out: &mut dyn Write, path: &Path, name: &str) -> io::Result<()> {
     Ok(())
 }
 
+fn of_path(lane: &Lane<'_>, times: &[&str]) -> Vec<Vec<String>> {
+    let header = ["hop", "address", "AS", "answered"].iter().chain(times);
+    let mut lines = vec![header.map(|word| (*word).to_owned()).collect::<Vec<_>>()];
+    for row in rows(&[*lane]) {
+        let mut cells = vec![row.ttl.to_string(), address_text(&row), asn_text(row.responder)];
+        cells.push(match cell(lane, &row) {
+            Cell::Empty => String::new(),
+            Cell::Silent { sent } => format!("0/{sent}"),
+            Cell::Answered { sent, responder } => format!("{}/{sent}", replies(responder)),
+        });
+        if let Some(rtt) = row.responder.and_then(|one| one.rtt_ms) {
+            let all = match times.len() {
+                0 => Vec::new(),
+                1 => vec![rtt.avg],
+                _ => vec![rtt.min, rtt.avg, rtt.max],
+            };
+            cells.extend(all.into_iter().map(short));
+        }
+        lines.push(cells);
+    }
+    lines
+}
+
+/// The first lines that are not wider than a ticket; the last, if none is.
+fn first_that_fits<const N: usize>(all: [Lines; N]) -> Lines {
+    let mut last = Lines::default();
+    for lines in all {
+        let sum: usize = widths(&lines.0).iter().map(|width| width + 2).sum();
+        last = lines;
+        if sum <= WIDTH + 2 {
+            break;
+        }
+    }
+    last
+}
+
+/// The widest cell of each column.
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|text| text.chars().count()).max();
+    (0..count).map(|at| width(at).unwrap_or(0)).collect()
+}
+
 /// Writes rows as columns with two blanks between them; a line that grows too long is cut.
 fn columns(out: &mut dyn Write, rows: Vec<Vec<String>>) -> io::Result<()> {
     let rows: Vec<Vec<String>> =
         rows.into_iter().map(|row| row.iter().map(|text| plain(text)).collect()).collect();
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|text| text.chars().count()).max();
-    let widths: Vec<usize> = (0..count).map(|at| width(at).unwrap_or(0)).collect();
+    let widths = widths(&rows);
     for row in &rows {
         let mut line = String::new();
         for (text, width) in row.iter().zip(&widths) {

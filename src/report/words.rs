@@ -483,8 +483,7 @@ pub(super) fn trouble(document: &Document) -> Option<String> {
 pub(super) fn question(document: &Document) -> Option<String> {
     let verdict = document.verdict.as_ref()?;
     let path = document.target.as_ref()?;
-    let address =
-        path.address.map_or_else(|| clip_to(&path.host, HOST).into_owned(), |address| route(address));
+    let address = path.address.map_or_else(|| clip_to(&path.host, HOST).into_owned(), route);
     let service = service(&document.protocol, document.port);
     let place = match (&verdict.after, &verdict.before) {
         (Some(after), Some(before)) => format!(" between {} and {}", clip(after), clip(before)),
@@ -499,8 +498,9 @@ pub(super) fn question(document: &Document) -> Option<String> {
              since when, and on what ground? If not, which router sends them on, and to whom?"
         ),
         "rejected" => format!(
-            "Please check the filters for {address} ({service}): which device refuses these packets{place}, since when, \
-             and on what ground?"
+            "Please check the filters for {address} ({service}): which device refuses these packets{}, since when, \
+             and on what ground?",
+            verdict.after.as_ref().map_or_else(String::new, |after| format!(" at or behind {}", clip(after)))
         ),
         "injected" | "intercepted" => format!(
             "Please check the path to {address} ({service}): which device answers in the host's name{place}, since when, \
@@ -516,7 +516,11 @@ pub(super) fn question(document: &Document) -> Option<String> {
         ),
         "host_or_return_path" => format!(
             "Please check the host {address} ({service}) and the way back{}: do the probes arrive, and are they answered?",
-            document.vantage.source.map_or_else(String::new, |source| format!(" to {source}"))
+            document
+                .vantage
+                .source
+                .filter(is_public)
+                .map_or_else(String::new, |source| format!(" to {source}"))
         ),
         "local" => format!(
             "Please check the access line and the first routers for {address} ({service}){place}: are packets dropped \
@@ -539,14 +543,19 @@ fn route(address: IpAddr) -> String {
 pub(super) fn reverse_command(document: &Document) -> String {
     let source = document.vantage.source;
     let family = if source.is_some_and(|source| source.is_ipv6()) { " -6" } else { "" };
-    let public = source.filter(|source| special::lookup(*source).is_none());
+    let public = source.filter(is_public);
     let address = public.map_or_else(|| "OUR-PUBLIC-ADDRESS".to_owned(), |source| source.to_string());
     format!("mtr{family} -n -z -w -r -c 100 {address}")
 }
 
 /// Whether [`reverse_command`] has our address.
 pub(super) fn knows_public_address(document: &Document) -> bool {
-    document.vantage.source.is_some_and(|source| special::lookup(source).is_none())
+    document.vantage.source.is_some_and(|source| is_public(&source))
+}
+
+/// Whether the world can see an address.
+fn is_public(address: &IpAddr) -> bool {
+    special::lookup(*address).is_none()
 }
 
 /// A day of an RFC 3339 time.

@@ -309,7 +309,8 @@ fn strangers_text_stays_text_for_programs() {
                 true => assert_eq!(words.len(), 9, "{line:.300}"),
                 false => {
                     assert_eq!(words.len(), 10, "{line:.300}");
-                    assert!(words[0].ends_with('.') && words[3].ends_with('%'), "{line:.300}");
+                    assert!(words[0].ends_with('.'), "{line:.300}");
+                    assert!(words[3].ends_with('%') || words[3] == "100.0", "{line:.300}");
                     hops += 1;
                 }
             }
@@ -393,7 +394,10 @@ fn what_no_measurement_gives_is_refused_with_its_place() {
     assert!(matches!(Runs::read(b"[1, 2]".to_vec()), Err(ReadError::Foreign)));
     assert!(Runs::read(b"{\n\n nonsense".to_vec()).unwrap_err().to_string().contains("line 3"));
     let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
-    assert!(Runs::read(deep).unwrap_err().to_string().contains("recursion limit"));
+    let text = String::from_utf8(deep.clone()).unwrap();
+    assert!(matches!(Runs::read(deep), Err(ReadError::Foreign)));
+    let text = format!("{{\"schema\": \"lasthop.set/1\", \"runs\": [], \"conclusion\": {text}}}");
+    assert!(Runs::read(text.into_bytes()).unwrap_err().to_string().contains("recursion limit"));
 }
 
 /// A file of an older or newer version, or one that an editor has put a mark before.

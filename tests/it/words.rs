@@ -362,14 +362,28 @@ fn without_privilege_that_is_said_whatever_home_it_has() {
     for (path, mode) in [(folder.path(), 0o755), (program.as_path(), 0o755), (home.as_path(), 0o700)] {
         allow(path, mode);
     }
-    let output = Command::new(&program)
-        .args(["diagnose", "127.0.0.1", "25"])
-        .env("HOME", &home)
-        .env_remove("XDG_CONFIG_HOME")
-        .uid(65_534)
-        .gid(65_534)
-        .output()
-        .unwrap();
+    let start = || {
+        Command::new(&program)
+            .args(["diagnose", "127.0.0.1", "25"])
+            .env("HOME", &home)
+            .env_remove("XDG_CONFIG_HOME")
+            .uid(65_534)
+            .gid(65_534)
+            .output()
+    };
+    // A test beside this one that forks just then holds the copy open for writing, until its own program starts.
+    let busy = |output: &std::io::Result<Output>| {
+        output.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
+    };
+    let mut output = start();
+    for _ in 0..100 {
+        if !busy(&output) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        output = start();
+    }
+    let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("setcap cap_net_raw+ep"), "{said}");

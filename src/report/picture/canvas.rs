@@ -19,6 +19,15 @@ pub(super) enum At {
     End,
 }
 
+/// How text is written.
+#[derive(Clone, Copy)]
+pub(super) struct Pen {
+    pub at: At,
+    pub size: f64,
+    pub color: Color,
+    pub bold: bool,
+}
+
 /// A picture in the making.
 pub(super) struct Canvas {
     id: String,
@@ -121,8 +130,8 @@ impl Canvas {
     }
 
     /// Text; what is foreign in it is escaped.
-    pub fn text(&mut self, x: f64, y: f64, at: At, size: f64, color: Color, bold: bool, text: &str) {
-        let Color { name, light, .. } = color;
+    pub fn text(&mut self, (x, y): (f64, f64), pen: Pen, text: &str) {
+        let Pen { at, size, color: Color { name, light, .. }, bold } = pen;
         let anchor = match at {
             At::Start => "",
             At::Middle => r#" text-anchor="middle""#,

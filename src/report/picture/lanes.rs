@@ -1,7 +1,8 @@
 //! Paths as lanes, from the sender above to the host below.
 
-use super::canvas::{At, Canvas, SMALL, TEXT, fit, width};
+use super::canvas::{At, Canvas, Pen, SMALL, TEXT, fit, width};
 use super::{Picture, REFERENCES};
+use crate::report::escape::clip;
 use crate::report::palette::{INK, LOSS, MUTED, NOBODY, RULE};
 use crate::report::rows::{Lane, asn_text, marks, replies, stop};
 use crate::report::words;
@@ -59,7 +60,11 @@ pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
     heads(&mut canvas, document, &lanes);
     for ttl in first..=last {
         let y = rows.y(ttl);
-        canvas.text(LEFT - 8.0, y + 4.0, At::End, SMALL, MUTED, false, &ttl.to_string());
+        canvas.text(
+            (LEFT - 8.0, y + 4.0),
+            Pen { at: At::End, size: SMALL, color: MUTED, bold: false },
+            &ttl.to_string(),
+        );
         let foot = y + ROW / 2.0;
         canvas.line((LEFT, foot), (whole, foot), RULE, 0.5, false);
     }
@@ -81,9 +86,9 @@ fn place(lanes: &[Lane<'_>], first: u8, last: u8, stop: Option<(u8, Option<u8>)>
     let mut y = HEAD;
     for ttl in first..=last {
         let begins = |lane: &Lane<'_>| {
-            let name = shown(lane, ttl).map(|hop| name(hop));
+            let name = shown(lane, ttl).map(name_of);
             name.as_ref().is_some_and(|name| !name.is_empty())
-                && name != ttl.checked_sub(1).and_then(|ttl| shown(lane, ttl)).map(|hop| self::name(hop))
+                && name != ttl.checked_sub(1).and_then(|ttl| shown(lane, ttl)).map(name_of)
         };
         if stop.is_some_and(|(_, before)| before == Some(ttl)) {
             y += SLOT;
@@ -107,11 +112,11 @@ fn shown<'a>(lane: &Lane<'a>, ttl: u8) -> Option<&'a Hop> {
 }
 
 /// The network of a hop: its number and name; empty for a silent hop.
-fn name(hop: &Hop) -> String {
+fn name_of(hop: &Hop) -> String {
     let Some(one) = hop.responders.first() else { return String::new() };
     let word = asn_text(Some(one));
     match one.as_name.as_deref().filter(|name| !name.is_empty()) {
-        Some(name) => format!("{word} {}", crate::report::escape::clip(name)),
+        Some(name) => format!("{word} {}", clip(name)),
         None => word,
     }
 }
@@ -120,14 +125,13 @@ fn heads(canvas: &mut Canvas, document: &Document, lanes: &[Lane<'_>]) {
     for (at, lane) in lanes.iter().enumerate() {
         let x = LEFT + LANE * at as f64;
         let role = if at == 0 { "target" } else { "reference" };
-        let service = words::service(
-            lane.path.protocol.as_deref().unwrap_or(&document.protocol),
-            lane.path.port.or(document.port),
-        );
-        let head = fit(&format!("{role}, {service}"), LANE - 8.0, SMALL, true);
-        canvas.text(x, 14.0, At::Start, SMALL, INK, true, &head);
-        let host = fit(&crate::report::escape::clip(&lane.path.host), LANE - 8.0, TEXT, false);
-        canvas.text(x, 29.0, At::Start, TEXT, INK, false, &host);
+        let protocol = lane.path.protocol.as_deref().unwrap_or(&document.protocol).to_uppercase();
+        let port = lane.path.port.or(document.port).map_or_else(String::new, |port| format!("/{port}"));
+        let head = format!("{role} {}{port}", clip(&protocol));
+        let head = fit(&head, LANE - 8.0, SMALL, true);
+        canvas.text((x, 14.0), Pen { at: At::Start, size: SMALL, color: INK, bold: true }, &head);
+        let host = fit(&clip(&lane.path.host), LANE - 8.0, TEXT, false);
+        canvas.text((x, 29.0), Pen { at: At::Start, size: TEXT, color: INK, bold: false }, &host);
     }
 }
 
@@ -145,7 +149,7 @@ fn draw_lane(
         let Some(hop) = shown(lane, ttl) else { continue };
         let y = rows.y(ttl);
         let (top, bottom) = (y - ROW / 2.0, y + ROW / 2.0);
-        let name = name(hop);
+        let name = name_of(hop);
         let goes_on = before.as_ref().filter(|(known, _)| *known == name);
         // A band goes on over the room that other lanes and marks need.
         let from = goes_on.map_or(top, |(_, end)| *end);
@@ -158,7 +162,11 @@ fn draw_lane(
         }
         if goes_on.is_none() && !name.is_empty() {
             let text = fit(&name, LANE - BAND - 12.0, SMALL, false);
-            canvas.text(x + BAND + 6.0, top - 3.0, At::Start, SMALL, INK, false, &text);
+            canvas.text(
+                (x + BAND + 6.0, top - 3.0),
+                Pen { at: At::Start, size: SMALL, color: INK, bold: false },
+                &text,
+            );
         }
         figures(canvas, hop, x, y);
         before = Some((name, bottom));
@@ -182,7 +190,11 @@ fn figures(canvas: &mut Canvas, hop: &Hop, x: f64, y: f64) {
     if let Some(mark) = hop.responders.first().and_then(|one| marks(one).into_iter().next()) {
         count.push_str(&format!(" {mark}"));
     }
-    canvas.text(right, y + 4.0, At::End, SMALL, INK, false, &fit(&count, 66.0, SMALL, false));
+    canvas.text(
+        (right, y + 4.0),
+        Pen { at: At::End, size: SMALL, color: INK, bold: false },
+        &fit(&count, 66.0, SMALL, false),
+    );
     let more = hop.responders.len().saturating_sub(1);
     let room = LANE - BAND - 22.0 - width(SMALL, false) * count.chars().count() as f64;
     let (text, color) = match hop.responders.first().map(|one| one.address) {
@@ -194,7 +206,7 @@ fn figures(canvas: &mut Canvas, hop: &Hop, x: f64, y: f64) {
         Some(None) => ("address unknown".to_owned(), MUTED),
         None => ("silent".to_owned(), MUTED),
     };
-    canvas.text(x + BAND + 6.0, y + 4.0, At::Start, SMALL, color, false, &text);
+    canvas.text((x + BAND + 6.0, y + 4.0), Pen { at: At::Start, size: SMALL, color, bold: false }, &text);
 }
 
 /// A long address with its middle left out: both ends tell it apart.
@@ -220,12 +232,20 @@ fn interval(canvas: &mut Canvas, rows: &Rows, after: u8, before: Option<u8>, fir
     if after >= first {
         let y = rows.marks[0];
         arrow(canvas, label, y, true);
-        canvas.text(label + 11.0, y, At::Start, SMALL, LOSS, true, "reached to here");
+        canvas.text(
+            (label + 11.0, y),
+            Pen { at: At::Start, size: SMALL, color: LOSS, bold: true },
+            "reached to here",
+        );
     }
     if before.is_some() {
         let y = rows.marks[1];
         arrow(canvas, label, y, false);
-        canvas.text(label + 11.0, y, At::Start, SMALL, LOSS, true, "lost before here");
+        canvas.text(
+            (label + 11.0, y),
+            Pen { at: At::Start, size: SMALL, color: LOSS, bold: true },
+            "lost before here",
+        );
     }
 }
 
@@ -240,7 +260,7 @@ fn legend(canvas: &mut Canvas, y: f64, whole: f64, stops: bool) -> f64 {
     let mut x = 8.0;
     for (share, word) in [(1.0, "all answered"), (0.5, "some"), (0.0, "none")] {
         canvas.dot(x, y, 4.6, share);
-        canvas.text(x + 9.0, y + 4.0, At::Start, SMALL, MUTED, false, word);
+        canvas.text((x + 9.0, y + 4.0), Pen { at: At::Start, size: SMALL, color: MUTED, bold: false }, word);
         x += 26.0 + width(SMALL, false) * word.len() as f64;
     }
     if !stops {
@@ -248,7 +268,7 @@ fn legend(canvas: &mut Canvas, y: f64, whole: f64, stops: bool) -> f64 {
     }
     canvas.hatched(2.0, y + 12.0, 14.0, 11.0, LOSS);
     let text = "the target's packets stop somewhere in here";
-    canvas.text(22.0, y + 21.0, At::Start, SMALL, MUTED, false, text);
+    canvas.text((22.0, y + 21.0), Pen { at: At::Start, size: SMALL, color: MUTED, bold: false }, text);
     y + 30.0
 }
 

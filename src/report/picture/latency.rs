@@ -1,6 +1,6 @@
 //! Round-trip times hop by hop: a line from the shortest to the longest, a mark at the mean.
 
-use super::canvas::{At, Canvas, SMALL, TEXT, fit};
+use super::canvas::{At, Canvas, Pen, SMALL, TEXT, fit};
 use super::{Picture, REFERENCES};
 use crate::report::palette::{Color, INK, MUTED, NETWORKS, RULE};
 use crate::report::rows::{Lane, short};
@@ -33,7 +33,7 @@ pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
         let name = format!("{role} {}", crate::report::escape::clip(&lane.path.host));
         let name = fit(&name, each - 16.0, SMALL, false);
         mark(&mut canvas, x + 4.0, 8.0, at);
-        canvas.text(x + 12.0, 12.0, At::Start, SMALL, INK, false, &name);
+        canvas.text((x + 12.0, 12.0), Pen { at: At::Start, size: SMALL, color: INK, bold: false }, &name);
         x += each;
     }
     let ticks = (end / step).round() as u32;
@@ -41,11 +41,19 @@ pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
         let value = f64::from(tick) * step;
         let x = LEFT + value * scale;
         canvas.line((x, HEAD - 6.0), (x, bottom), RULE, 0.7, false);
-        canvas.text(x, HEAD - 10.0, At::Middle, SMALL, MUTED, false, &label(value, step));
+        canvas.text(
+            (x, HEAD - 10.0),
+            Pen { at: At::Middle, size: SMALL, color: MUTED, bold: false },
+            &label(value, step),
+        );
     }
     for ttl in first..=last {
         let y = HEAD + row * (f64::from(ttl - first) + 0.5);
-        canvas.text(LEFT - 8.0, y + 4.0, At::End, SMALL, MUTED, false, &ttl.to_string());
+        canvas.text(
+            (LEFT - 8.0, y + 4.0),
+            Pen { at: At::End, size: SMALL, color: MUTED, bold: false },
+            &ttl.to_string(),
+        );
     }
     for (at, lane) in times.iter().enumerate() {
         for (ttl, rtt) in lane {
@@ -56,15 +64,15 @@ pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
         }
     }
     canvas.text(
-        LEFT,
-        bottom + 14.0,
-        At::Start,
-        SMALL,
-        MUTED,
-        false,
+        (LEFT, bottom + 14.0),
+        Pen { at: At::Start, size: SMALL, color: MUTED, bold: false },
         "milliseconds there and back: line from",
     );
-    canvas.text(LEFT, bottom + 27.0, At::Start, SMALL, MUTED, false, "shortest to longest, mark at the mean");
+    canvas.text(
+        (LEFT, bottom + 27.0),
+        Pen { at: At::Start, size: SMALL, color: MUTED, bold: false },
+        "shortest to longest, mark at the mean",
+    );
     Some(canvas.finish(
         WIDTH,
         bottom + 34.0 + (TEXT - SMALL),

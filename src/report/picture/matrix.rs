@@ -1,6 +1,6 @@
 //! Several runs as a table in colour: places down the side, targets across.
 
-use super::canvas::{At, Canvas, SMALL, TEXT, fit, width};
+use super::canvas::{At, Canvas, Pen, SMALL, TEXT, fit, width};
 use super::{PLACES, Picture, TARGETS};
 use crate::report::palette::{Color, DOUBT, INK, LOSS, PANEL, RULE, WELL};
 use crate::report::runs::Runs;
@@ -51,14 +51,26 @@ pub(super) fn draw(runs: &Runs, id: &str) -> Option<Picture> {
     for (at, target) in targets.iter().enumerate() {
         let x = SIDE + CELL * at as f64 + CELL / 2.0;
         let (name, service) = target.rsplit_once(' ').unwrap_or((target, ""));
-        canvas.text(x, 15.0, At::Middle, TEXT, INK, true, &fit(name, CELL - 10.0, TEXT, true));
-        canvas.text(x, 30.0, At::Middle, SMALL, INK, false, &fit(service, CELL - 10.0, SMALL, false));
+        canvas.text(
+            (x, 15.0),
+            Pen { at: At::Middle, size: TEXT, color: INK, bold: true },
+            &fit(name, CELL - 10.0, TEXT, true),
+        );
+        canvas.text(
+            (x, 30.0),
+            Pen { at: At::Middle, size: SMALL, color: INK, bold: false },
+            &fit(service, CELL - 10.0, SMALL, false),
+        );
     }
     for (row, place) in places.iter().enumerate() {
         let y = HEAD + ROW * row as f64;
         canvas.line((0.0, y), (whole, y), RULE, 1.0, false);
         for (at, line) in few_lines(place, SIDE - 12.0, TEXT, true, 2).iter().enumerate() {
-            canvas.text(4.0, y + 20.0 + 14.0 * at as f64, At::Start, TEXT, INK, true, line);
+            canvas.text(
+                (4.0, y + 20.0 + 14.0 * at as f64),
+                Pen { at: At::Start, size: TEXT, color: INK, bold: true },
+                line,
+            );
         }
         for (column, target) in targets.iter().enumerate() {
             let here = |one: &&Document| words::place(one) == *place && words::asked(one) == *target;
@@ -95,7 +107,9 @@ fn draw_cell(canvas: &mut Canvas, x: f64, y: f64, document: &Document, count: us
             canvas.shape(&[(left, middle - 5.0), (left + 10.0, middle + 5.0)], color, false);
             canvas.shape(&[(left, middle + 5.0), (left + 10.0, middle - 5.0)], color, false);
         }
-        Fate::Unknown => canvas.text(left + 1.0, middle + 6.0, At::Start, 16.0, color, true, "?"),
+        Fate::Unknown => {
+            canvas.text((left + 1.0, middle + 6.0), Pen { at: At::Start, size: 16.0, color, bold: true }, "?")
+        }
     }
     let mut text = words::fate(document);
     if count > 1 {
@@ -104,7 +118,11 @@ fn draw_cell(canvas: &mut Canvas, x: f64, y: f64, document: &Document, count: us
     let lines = few_lines(&text, CELL - 34.0, SMALL, false, 3);
     let start = middle + 4.0 - 6.5 * (lines.len() - 1) as f64;
     for (at, line) in lines.iter().enumerate() {
-        canvas.text(x + 28.0, start + 13.0 * at as f64, At::Start, SMALL, INK, false, line);
+        canvas.text(
+            (x + 28.0, start + 13.0 * at as f64),
+            Pen { at: At::Start, size: SMALL, color: INK, bold: false },
+            line,
+        );
     }
 }
 
