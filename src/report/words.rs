@@ -577,9 +577,21 @@ pub(super) fn credits(table: &AsTable) -> Vec<String> {
     lines
 }
 
-/// The table in one line: whom it is owed to, under which licence, and its hash.
+/// The data on networks in one line: whom the table is owed to, under which licence, and its hash; then what the user laid
+/// over it.
 pub(super) fn table(table: &AsTable) -> String {
-    format!("{}; SHA-256 {}", credits(table).join("; "), clip_to(&table.sha256, 64))
+    let hash = |sha256: &str| format!("SHA-256 {}", clip_to(sha256, 64));
+    let mut text = format!("{}; {}", credits(table).join("; "), hash(&table.sha256));
+    let file = |origin: &str, built_at: &Option<String>, sha256: &str| {
+        format!("{}, {}, {}", clip(origin), day(built_at.as_deref()), hash(sha256))
+    };
+    if let Some(links) = &table.adjacency {
+        text.push_str(&format!("; neighbours: {}", file(&links.origin, &links.built_at, &links.sha256)));
+    }
+    for one in table.exchanges.iter().flat_map(|exchanges| &exchanges.files).take(8) {
+        text.push_str(&format!("; exchanges: {}", file(&one.origin, &one.built_at, &one.sha256)));
+    }
+    text
 }
 
 /// The address that DB-IP's licence wants a page to link to.
@@ -615,4 +627,80 @@ fn percent(share: f64) -> String {
 
 fn big(value: f64) -> String {
     if value >= 1e6 { format!("{value:.1e}") } else { format!("{value:.0}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn run(changes: &[(&str, Value)]) -> Document {
+        let mut run = json!({
+            "schema": "lasthop.run/1", "tool": {"name": "lasthop", "version": "1"},
+            "started_at": "2019-03-03T22:30:00.5Z", "finished_at": "2019-03-03T22:30:09Z",
+            "vantage": {"source": "192.0.2.1", "interface": null, "asn": null, "label": null},
+            "asdb": null, "protocol": "tcp", "port": 25, "target": null, "references": [], "verdict": null,
+            "error": null,
+        });
+        for (pointer, value) in changes {
+            if let Some(place) = run.pointer_mut(pointer) {
+                place.clone_from(value);
+            }
+        }
+        serde_json::from_value(run).unwrap()
+    }
+
+    #[test]
+    fn times_are_utc_and_the_wall_clocks_where_that_is_known() {
+        assert_eq!(when(&run(&[])).unwrap(), "2019-03-03 22:30:00 UTC to 22:30:09 UTC");
+        let mut east = run(&[("/finished_at", json!("2019-03-04T00:00:01Z"))]);
+        east.vantage.utc_offset = Some("+05:30".to_owned());
+        assert_eq!(
+            when(&east).unwrap(),
+            "2019-03-03 22:30:00 UTC to 2019-03-04 00:00:01 UTC (began 2019-03-04 04:00:00 local time, UTC+05:30)"
+        );
+        for (offset, word) in
+            [("-03:00", "19:30:00 local"), ("+99:99", "UTC+99:99"), ("+9999999999:0", "UTC+9999999…")]
+        {
+            east.vantage.utc_offset = Some(offset.to_owned());
+            assert!(when(&east).unwrap().contains(word), "{offset}: {}", when(&east).unwrap());
+        }
+        assert_eq!(when(&run(&[("/started_at", Value::Null)])), None);
+        assert!(when(&run(&[("/started_at", json!("yesterday"))])).unwrap().starts_with("yesterday to "));
+    }
+
+    #[test]
+    fn the_way_back_leads_to_an_address_that_the_world_sees() {
+        let to = |source: &str| reverse_command(&run(&[("/vantage/source", json!(source))]));
+        assert_eq!(to("8.8.8.8"), "mtr -n -z -w -r -c 100 8.8.8.8");
+        assert_eq!(to("2606:4700::1"), "mtr -6 -n -z -w -r -c 100 2606:4700::1");
+        assert_eq!(to("192.168.1.10"), "mtr -n -z -w -r -c 100 OUR-PUBLIC-ADDRESS");
+        assert_eq!(to("100.64.0.9"), "mtr -n -z -w -r -c 100 OUR-PUBLIC-ADDRESS");
+    }
+
+    #[test]
+    fn all_data_that_was_used_is_named() {
+        let used: AsTable = serde_json::from_value(json!({
+            "origin": "mine", "built_at": "2026-01-02T00:00:00Z", "sha256": "aa", "prefixes": 1,
+            "adjacency": {"origin": "CAIDA", "built_at": null, "sha256": "bb", "links": 1},
+            "exchanges": {
+                "files": [{"origin": "PeeringDB", "built_at": "2026-01-03T00:00:00Z", "sha256": "cc"}],
+                "lans": 1, "addresses": 1,
+            },
+        }))
+        .unwrap();
+        assert_eq!(
+            table(&used),
+            "mine, 2026-01-02; SHA-256 aa; neighbours: CAIDA, of unknown date, SHA-256 bb; exchanges: PeeringDB, \
+             2026-01-03, SHA-256 cc"
+        );
+    }
+
+    #[test]
+    fn certainty_is_never_rounded_up() {
+        assert_eq!(percent(0.999_99), ">99.9 %");
+        assert_eq!(percent(0.989_9), "98.9 %");
+        assert_eq!(big(1e300), "1.0e300");
+    }
 }

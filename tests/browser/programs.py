@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 program, parser = sys.argv[1:]
 
@@ -52,6 +53,10 @@ for name in ("proton", "clear", "firewall"):
 
     same(len(demo(name, "ooni").splitlines()), 1, f"{name}: OONI")
 
+    # Pictures stand alone: each is a whole XML document.
+    pictures = re.findall(r"<svg.*?</svg>", demo(name, "html"), re.DOTALL)
+    same([ElementTree.fromstring(one).tag for one in pictures], ["{http://www.w3.org/2000/svg}svg"] * 2, name)
+
     # The parser reads mtr's reports without AS numbers; the table is the same otherwise.
     blocks = re.split(r"(?m)^Start: ", demo(name, "mtr"))[1:]
     same(len(blocks), len(paths), f"{name}: mtr's blocks")
@@ -70,4 +75,4 @@ for name in ("proton", "clear", "firewall"):
         if path["distance"]:
             same(len(trace.hops), path["distance"], f"{name}: mtr's end")
 
-print("programs: CSV, JSON lines, OONI and mtr's reports read the same as the runs")
+print("programs: CSV, JSON lines, OONI, pictures and mtr's reports read the same as the runs")
