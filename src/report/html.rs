@@ -338,9 +338,6 @@ fn paths(page: &mut String, document: &Document, target: &Path, number: usize) {
         page.push_str("</tr>\n");
     }
     close_table(page);
-    if document.verdict.is_none() {
-        add!(page, "<p>{}.</p>\n", text(&Lane::of(target).end()));
-    }
 }
 
 fn footer(page: &mut String, runs: &Runs) {

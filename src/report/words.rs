@@ -367,11 +367,10 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
                 measurement.overflow
             ));
         }
-        if document.references.len() > shown_references {
-            notes.push(format!(
-                "{} more references are in the JSON.",
-                document.references.len() - shown_references
-            ));
+        match document.references.len().saturating_sub(shown_references) {
+            0 => {}
+            1 => notes.push("1 more reference is in the JSON.".to_owned()),
+            more => notes.push(format!("{more} more references are in the JSON.")),
         }
     }
     notes

@@ -82,6 +82,12 @@ for (const name of names) {
     if (!(await summary.evaluate((one) => one.parentElement.open !== undefined))) fault("a summary does not open");
   }
   await page.emulateMediaFeatures([]);
+  // As wide as A4 within its margins.
+  await page.emulateMediaType("print");
+  await page.setViewport({ width: 680, height: 1000 });
+  const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (beyond > 0) fault(`on paper: ${beyond} px beside the page`);
+  await page.emulateMediaType();
   await page.pdf({ path: `${folder}/pages/${name}.pdf`, preferCSSPageSize: true });
   await page.close();
 }

@@ -36,3 +36,12 @@ def poison(value):
 
 
 page(poison(runs[0]), "strange")
+
+# The widest addresses there are, and as many paths as the table shows.
+wide = json.loads(subprocess.run([program, "demo", "-6", "--json"], capture_output=True, check=True).stdout)
+wide["references"] = [dict(wide["references"][0], host=f"mx{number}.example") for number in (1, 2, 3, 4)]
+for path in [wide["target"], *wide["references"]]:
+    for hop in path["hops"]:
+        for one in hop["responders"]:
+            one["address"] = f"2001:db8:aaaa:bbbb:cccc:dddd:eeee:{0x1000 + hop['ttl']:x}"
+page(wide, "wide")
