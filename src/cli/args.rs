@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use super::exit;
+use crate::report::Format;
 use crate::trace::Protocol;
 
 /// Names the network in which packets to a host stop.
@@ -39,6 +41,8 @@ pub enum Command {
     Trace(Trace),
     /// Run the main job in a simulated Internet: no root, no network
     Demo(Demo),
+    /// Write a saved run in another format: for a ticket, a page with pictures, a spreadsheet, a program
+    Report(Report),
     /// Ask, build and compare offline IP-to-AS tables
     Db(Db),
     /// Print the JSON schema of the documents
@@ -192,9 +196,9 @@ pub struct Output {
     /// Print one JSON document on standard output instead of text
     #[arg(long)]
     pub json: bool,
-    /// The format of FILE; without -o, of standard output [default: what FILE's name says, .json or .txt; else as
-    /// standard output]
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// The format of FILE; without -o, of standard output [default: what FILE's name says: .txt, .md, .html, .json,
+    /// .jsonl, .csv; else as standard output]
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub format: Option<Format>,
     /// Write the report to a file as well; standard output stays what it is without it
     #[arg(short, long, value_name = "FILE")]
@@ -219,12 +223,11 @@ impl Output {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For a terminal
-    Text,
-    /// The published document
-    Json,
+/// A parser of formats that lists them in the help.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let words = Format::ALL.map(|format| PossibleValue::new(format.word()).help(format.about()));
+    // The list of words and the formats are one: none can miss.
+    PossibleValuesParser::new(words).map(|word| Format::of_word(&word).unwrap_or(Format::Text))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -254,6 +257,38 @@ pub struct Demo {
     pub seed: u64,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Report {
+    /// A run, or a set of runs, as `--json` or `-o run.json` wrote it; `-` is standard input
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The format [default: what FILE's name says: .txt, .md, .html, .json, .jsonl, .csv; else text]
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    pub format: Option<Format>,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Write to this file; `-` is standard output, as without -o
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    pub color: When,
+    /// In OONI's format, tell the address that the probes came from
+    #[arg(long)]
+    pub share_address: bool,
+    /// In OONI's format, do not tell the AS that the probes came from
+    #[arg(long)]
+    pub hide_asn: bool,
+}
+
+impl Report {
+    /// The file to write, if there is one; `-` is standard output.
+    pub fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| *path != Path::new("-"))
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -18,7 +18,7 @@ use crate::asdb::{self, Adjacency, Exchanges, Peering, Table};
 use crate::net::{LiveWire, OpenError, privilege};
 use crate::path::{Grounds, Origins};
 use crate::probe::Plan;
-use crate::trace::schema::{AsLinks, AsTable, DataFile, ExchangeData, Vantage};
+use crate::trace::schema::{AsLinks, AsTable, DataFile, ExchangeData, TableSource, Vantage};
 use crate::trace::{Destination, Protocol, ReferenceKind, Role, SourcePorts, WallTime};
 
 /// An open wire, and what it tells of where it stands.
@@ -300,9 +300,23 @@ pub fn describe(table: &Table, at: WallTime) -> AsTable {
         built_at: info.built_at.map(midnight),
         sha256: info.sha256.to_string(),
         prefixes: info.prefixes,
+        sources: (info.sources.into_iter())
+            .map(|source| TableSource {
+                name: source.name,
+                date: source.date.map(|day| day.to_string()),
+                licence: source.licence,
+            })
+            .collect(),
         adjacency: None,
         exchanges: None,
     }
+}
+
+/// How far the clocks on the wall were from UTC at `time`, as this host has it.
+fn utc_offset(time: WallTime) -> Option<String> {
+    let zone = jiff::tz::TimeZone::try_system().ok()?;
+    let time = jiff::Timestamp::from_nanosecond(i128::from(time.0)).ok()?;
+    Some(time.to_zoned(zone).strftime("%:z").to_string())
 }
 
 /// Where a live wire measures from.
@@ -313,5 +327,6 @@ pub fn vantage(wire: &LiveWire, origins: &dyn Origins, label: Option<&str>) -> V
         interface: wire.interface(),
         asn: origins.attribute(source).asns.first().map(|asn| asn.0),
         label: label.map(str::to_owned),
+        utc_offset: utc_offset(wire.started_at()),
     }
 }

@@ -3,7 +3,7 @@
 //! * `args`: the words, one definition for parser, help, man page and completions
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
-//! * one file a command: `diagnose` (and `trace`), `demo`, `db`; `shell` for completions, man page and schema
+//! * one file a command: `diagnose` (and `trace`), `demo`, `report`, `db`; `shell` for completions, man page and schema
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `output`, `progress`: stdout for data, stderr for talk
@@ -26,6 +26,7 @@ mod progress;
 mod publishers;
 #[cfg(feature = "fetch")]
 mod recognise;
+mod report;
 mod request;
 mod shell;
 
@@ -50,6 +51,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diagnose(given) => diagnose::diagnose(given),
         Command::Trace(given) => diagnose::trace(given),
         Command::Demo(given) => demo::demo(given),
+        Command::Report(given) => report::report(given),
         Command::Db(given) => db::db(given),
         Command::Schema => shell::schema(),
         Command::Completions { shell } => shell::completions(*shell),

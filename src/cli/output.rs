@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::args::{Format, Output, When};
+use super::args::{Output, When};
 use super::failure::{Failure, unwritable};
-use crate::report::{Document, Look};
+use crate::report::{self, Document, Format, Look, Options, Runs};
 
 /// Where a report goes: standard output, and a file if one is asked for, opened before anything is measured.
 ///
 /// The one rule of formats: standard output is JSON with `--json`, else text. A file is what `--format` says, else what
-/// its name says, else as standard output.
+/// its name says, else as standard output. Without a file, `--format` is standard output's.
 #[derive(Debug)]
 pub struct Sink {
     file: Option<InFile>,
@@ -34,27 +34,27 @@ impl Sink {
     /// Opens what the words ask for. An existing file keeps its content until there is something to put in its place.
     pub fn open(words: &Output) -> Result<Self, Failure> {
         let path = words.file();
-        if words.json && path.is_none() && words.format == Some(Format::Text) {
+        let wanted = words.format.filter(|_| path.is_none());
+        if let Some(format) = wanted.filter(|format| words.json && *format != Format::Json) {
             return Err(Failure::usage(
-                "--json and --format text contradict each other",
+                format!("--json and --format {} contradict each other", format.word()),
                 "leave one of them out; with -o FILE, --format is the file's",
             ));
         }
-        let format = if words.prints_json() { Format::Json } else { Format::Text };
+        let format = wanted.unwrap_or(if words.json { Format::Json } else { Format::Text });
         let copy = |path: &Path| -> Result<InFile, Failure> {
             let format = match words.format {
                 Some(format) => format,
                 None => format_of(path)?.unwrap_or(format),
             };
-            let file = File::options().write(true).create(true).truncate(false).open(path);
-            let file = file.map_err(|error| unwritable(&path.display().to_string(), &error))?;
+            let file = create(path)?;
             let look = Look { color: words.color == When::Always, ..Look::default() };
             Ok(InFile { path: path.to_owned(), file, format, look })
         };
         Ok(Self { file: path.map(copy).transpose()?, format, look: look(words.color) })
     }
 
-    /// Writes the report, to the file first. A file that cannot be written does not cost the report on standard output,
+    /// Writes the report, to the file first; `json` and `text` are its own ways of those formats. A file that cannot be written does not cost the report on standard output,
     /// which tells of it if it is JSON; the failure comes back.
     pub fn write(
         &mut self,
@@ -65,14 +65,13 @@ impl Sink {
         let report = |out: &mut dyn Write, document: &Document, format, look| match format {
             Format::Json => json(out, document),
             Format::Text => text(out, document, look),
+            other => {
+                let options = Options { look, ..Options::default() };
+                report::write(out, &Runs::from(document.clone()), other, options)
+            }
         };
         let failure = self.file.as_mut().and_then(|InFile { path, file, format, look }| {
-            let written = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| {
-                let mut out = BufWriter::new(&mut *file);
-                report(&mut out, &document, *format, *look)?;
-                out.flush()
-            });
-            written.err().map(|error| unwritable(&path.display().to_string(), &error))
+            replace(file, path, |out| report(out, &document, *format, *look)).err()
         });
         if let Some(failure) = failure.as_ref().filter(|_| self.format == Format::Json) {
             document.error.get_or_insert_with(|| failure.schema());
@@ -82,16 +81,37 @@ impl Sink {
     }
 }
 
-fn format_of(path: &Path) -> Result<Option<Format>, Failure> {
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json") => Ok(Some(Format::Json)),
-        Some("txt" | "text") => Ok(Some(Format::Text)),
-        None => Ok(None),
-        Some(other) => Err(Failure::usage(
-            format!("'.{other}' is no format that can be written"),
-            "name the file .txt or .json, or say which with --format",
+/// The format that a file's name says, if it has an ending.
+pub fn format_of(path: &Path) -> Result<Option<Format>, Failure> {
+    let Some(ending) = path.extension() else { return Ok(None) };
+    let ending = ending.to_string_lossy();
+    match Format::of_ending(&ending) {
+        Some(format) => Ok(Some(format)),
+        None => Err(Failure::usage(
+            format!("'.{ending}' is no format that can be written"),
+            "name the file .txt, .md, .html, .json, .jsonl or .csv, or say which with --format",
         )),
     }
+}
+
+/// Opens a file to write a report to. One that exists keeps its content until there is something to put in its place.
+pub fn create(path: &Path) -> Result<File, Failure> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    file.map_err(|error| unwritable(&path.display().to_string(), &error))
+}
+
+/// Puts a report in the place of what the file held.
+pub fn replace(
+    file: &mut File,
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let written = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| {
+        let mut out = BufWriter::new(&mut *file);
+        write(&mut out)?;
+        out.flush()
+    });
+    written.map_err(|error| unwritable(&path.display().to_string(), &error))
 }
 
 /// The layout for stdout.
@@ -129,7 +149,7 @@ pub fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()
 
 /// Puts content in the place of a file: written beside it, then renamed, so that whoever reads meanwhile finds the old one or the
 /// new one, and a disk that fills up costs nothing that was there.
-pub fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
+pub fn put(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let failed = |error: io::Error| unwritable(&path.display().to_string(), &error);
     // A link stays one: what it points to is replaced.
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());

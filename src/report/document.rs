@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::words::day_and_time;
 use crate::path::{self, Attribution, PathHop};
 use crate::trace::schema::{
     self, AsTable, Chosen, Document, Evidence, Failure, Hop, Label, Measurement, Replies, Responder, RttMs,
@@ -174,14 +175,6 @@ fn chosen(path: &path::Path, search: Option<&schema::Search>) -> Option<Chosen> 
         _ => ("given", "named by the user".to_owned()),
     };
     Some(Chosen { how: how.to_owned(), words })
-}
-
-/// `2019-03-03 08:00 UTC` of an RFC 3339 time in UTC.
-pub(super) fn day_and_time(time: &str) -> String {
-    match (time.get(..10), time.get(11..16)) {
-        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
-        _ => time.to_owned(),
-    }
 }
 
 /// What came back for the target and each of its variants.

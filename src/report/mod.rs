@@ -1,15 +1,90 @@
 //! What was measured and concluded, written down: pure functions from a document to bytes.
 //!
-//! Nothing is computed here. A fresh run becomes a [`Document`] by [`document()`]; a saved one is read back as the same
-//! thing; every writer takes that. Foreign text (host names, AS names) is escaped before it reaches a terminal.
+//! Nothing is computed here. A fresh run becomes a [`Document`] by [`document()`]; a saved one, or a set of them, is read
+//! back as the same thing by [`Runs::read`]; every writer takes that, and [`write()`] knows them all. Foreign text (host
+//! names, AS names, whatever a file holds) is escaped for each medium; see `escape`.
+//!
+//! * `words`, `rows`: what all writers say and show alike
+//! * `terminal`, `ticket`, `markdown`, `html`: for people; `picture` draws for `html`, in a form that other media can take
+//! * `json`, `jsonl`, `csv`, `mtr`, `ooni`: for programs
 
+mod csv;
 mod document;
 mod escape;
+mod format;
+mod html;
 mod json;
+mod jsonl;
+mod markdown;
+mod mtr;
+mod ooni;
+pub mod palette;
+pub mod picture;
+mod rows;
+mod runs;
 mod terminal;
+mod ticket;
+mod words;
+
+use std::io::{self, Write};
 
 pub use crate::trace::schema::Document;
 pub use document::{Measured, Session, document, failure};
 pub use escape::safe;
+pub use format::Format;
 pub use json::json;
+pub use runs::{LARGEST, ReadError, Runs};
 pub use terminal::{Look, conclusion, run, story, trace, truth};
+
+/// What the one who asks for a report chooses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Layout of [`Format::Text`].
+    pub look: Look,
+    /// What [`Format::Ooni`] tells of the one who measured.
+    pub share: Share,
+}
+
+/// What a report for the public tells of the one who measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The address that the probes came from.
+    pub address: bool,
+    /// The AS it belongs to.
+    pub asn: bool,
+}
+
+impl Default for Share {
+    /// As OONI does it: the AS, not the address.
+    fn default() -> Self {
+        Self { address: false, asn: true }
+    }
+}
+
+/// Writes a report.
+///
+/// ```
+/// use lasthop::report::{self, Format, Options, Runs};
+/// let saved = br#"{"schema": "lasthop.set/1", "runs": [], "conclusion": null}"#;
+/// let runs = Runs::read(saved.to_vec())?;
+/// let mut page = Vec::new();
+/// report::write(&mut page, &runs, Format::Html, Options::default())?;
+/// assert!(page.starts_with(b"<!DOCTYPE html>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Whatever writing fails with.
+pub fn write(out: &mut dyn Write, runs: &Runs, format: Format, options: Options) -> io::Result<()> {
+    match format {
+        Format::Text => terminal::runs(out, runs, options.look),
+        Format::Ticket => ticket::runs(out, runs),
+        Format::Markdown => markdown::runs(out, runs),
+        Format::Html => html::runs(out, runs),
+        Format::Json => json::runs(out, runs),
+        Format::Jsonl => jsonl::runs(out, runs),
+        Format::Csv => csv::runs(out, runs),
+        Format::Mtr => mtr::runs(out, runs),
+        Format::Ooni => ooni::runs(out, runs, options.share),
+    }
+}

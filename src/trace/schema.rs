@@ -15,6 +15,53 @@ pub const RUN: &str = "lasthop.run/1";
 /// The value of `schema` in a set of runs.
 pub const SET: &str = "lasthop.set/1";
 
+/// Lists in a document that is read may not be longer than this: no run comes near, and a hostile file must not make its
+/// reader ask for more memory than the file has bytes.
+mod most {
+    /// Runs of a set.
+    pub const RUNS: usize = 10_000;
+    /// Hops of a path: the TTL has eight bits.
+    pub const HOPS: usize = 255;
+    /// Addresses that answer at one TTL.
+    pub const RESPONDERS: usize = 64;
+    /// References.
+    pub const REFERENCES: usize = 64;
+    /// Numbers of ASes in one place.
+    pub const ASNS: usize = 1024;
+    /// Whatever else is listed.
+    pub const OTHERS: usize = 1024;
+}
+
+/// Reads a list of at most `MOST` values.
+fn few<'de, const MOST: usize, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    struct Few<T, const MOST: usize>(std::marker::PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const MOST: usize> serde::de::Visitor<'de> for Few<T, MOST> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "a list of at most {MOST}")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut found = Vec::new();
+            while let Some(one) = list.next_element()? {
+                if found.len() == MOST {
+                    return Err(serde::de::Error::invalid_length(MOST + 1, &self));
+                }
+                found.push(one);
+            }
+            Ok(found)
+        }
+    }
+
+    deserializer.deserialize_seq(Few::<T, MOST>(std::marker::PhantomData))
+}
+
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Document {
@@ -40,6 +87,7 @@ pub struct Document {
     /// The host in question.
     pub target: Option<Path>,
     /// What it was compared with.
+    #[serde(deserialize_with = "few::<{most::REFERENCES}, _, _>")]
     pub references: Vec<Path>,
     /// The conclusion; null where none is drawn (`trace`).
     pub verdict: Option<Verdict>,
@@ -47,7 +95,7 @@ pub struct Document {
     #[serde(default)]
     pub search: Option<Search>,
     /// The target's ports and protocols that were tried, where a matrix was asked for; the target's own first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub matrix: Vec<Variant>,
     /// The far host that is known to work, where one was named.
     #[serde(default)]
@@ -56,13 +104,26 @@ pub struct Document {
     #[serde(default)]
     pub too_big: Vec<TooBig>,
     /// Hops that are several routers side by side, nearest first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few::<{most::HOPS}, _, _>")]
     pub balancing: Vec<Balancer>,
     /// What went wrong, if anything.
     pub error: Option<Failure>,
     /// What the measurement cost and met.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measurement: Option<Measurement>,
+}
+
+/// Several runs, and what they say together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Set {
+    /// [`SET`].
+    pub schema: String,
+    /// The runs.
+    #[serde(deserialize_with = "few::<{most::RUNS}, _, _>")]
+    pub runs: Vec<Document>,
+    /// An object with `kind`, `asns`, `summary` and more; null where nothing is concluded from all of them.
+    #[serde(default)]
+    pub conclusion: Option<Value>,
 }
 
 /// What made a document.
@@ -85,6 +146,9 @@ pub struct Vantage {
     pub asn: Option<u32>,
     /// The user's name for the place.
     pub label: Option<String>,
+    /// How far the clocks on the wall there were ahead of UTC, `+03:00`; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_offset: Option<String>,
 }
 
 /// Hops at which several routers answer.
@@ -117,12 +181,30 @@ pub struct AsTable {
     /// What should be known of the table, in words, if it is old.
     #[serde(default)]
     pub warning: Option<String>,
+    /// What it was made of, and under which terms; empty where the table does not say.
+    #[serde(
+        default,
+        deserialize_with = "few::<{most::OTHERS}, _, _>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub sources: Vec<TableSource>,
     /// Which ASes are neighbours, where the user or the table tells that.
     #[serde(default)]
     pub adjacency: Option<AsLinks>,
     /// Members and LANs of exchanges, where the user or the table tells them.
     #[serde(default)]
     pub exchanges: Option<ExchangeData>,
+}
+
+/// A source of a table, and what its licence asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSource {
+    /// What to call it.
+    pub name: String,
+    /// The day its data is of, `2026-06-17`.
+    pub date: Option<String>,
+    /// The terms it comes under, with whom to credit.
+    pub licence: Option<String>,
 }
 
 /// The AS relationships that were used.
@@ -142,6 +224,7 @@ pub struct AsLinks {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExchangeData {
     /// The files, the one that is believed first.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub files: Vec<DataFile>,
     /// Peering LANs in them, IPv4 and IPv6 apart.
     pub lans: u64,
@@ -181,8 +264,10 @@ pub struct Search {
     /// When the neighbours were asked, RFC 3339.
     pub searched_at: String,
     /// Every address asked in this run, in order.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub touched: Vec<Touched>,
     /// Who serves as a reference.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub found: Vec<Found>,
 }
 
@@ -313,8 +398,10 @@ pub struct Path {
     /// The lowest TTL at which it did.
     pub distance: Option<u8>,
     /// By ascending TTL.
+    #[serde(deserialize_with = "few::<{most::HOPS}, _, _>")]
     pub hops: Vec<Hop>,
     /// The ASes of the hops in order, repeats left out.
+    #[serde(deserialize_with = "few::<{most::ASNS}, _, _>")]
     pub as_path: Vec<u32>,
     /// The protocol it was probed with, where it is not the run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -350,6 +437,7 @@ pub struct Hop {
     /// Probes answered.
     pub answered: Option<u32>,
     /// Who answered, most replies first.
+    #[serde(deserialize_with = "few::<{most::RESPONDERS}, _, _>")]
     pub responders: Vec<Responder>,
 }
 
@@ -361,6 +449,7 @@ pub struct Responder {
     /// Origin AS, if there is exactly one or a first among several.
     pub asn: Option<u32>,
     /// All origin ASes.
+    #[serde(deserialize_with = "few::<{most::ASNS}, _, _>")]
     pub asns: Vec<u32>,
     /// The first one's name.
     pub as_name: Option<String>,
@@ -371,8 +460,10 @@ pub struct Responder {
     /// Its replies by kind.
     pub replies: Replies,
     /// MPLS label stack of its replies, top first.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub mpls: Vec<Label>,
     /// The different TTLs its replies arrived with.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub reply_ttl: Vec<u8>,
 }
 
@@ -410,6 +501,7 @@ pub struct Replies {
     #[serde(default, skip_serializing_if = "none")]
     pub too_big: u32,
     /// ICMP destination unreachable.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub unreachable: Vec<Unreachable>,
 }
 
@@ -444,8 +536,10 @@ pub struct Verdict {
     /// One of the contract's kinds.
     pub kind: String,
     /// The ASes that may own the place where packets stop.
+    #[serde(deserialize_with = "few::<{most::ASNS}, _, _>")]
     pub asns: Vec<u32>,
     /// Their names, in the same order.
+    #[serde(deserialize_with = "few::<{most::ASNS}, _, _>")]
     pub as_names: Vec<String>,
     /// TTL of the last router proven reached.
     pub after_ttl: Option<u8>,
@@ -563,6 +657,7 @@ pub fn json_schema(words: &WordLists) -> Value {
                         json!({
                             "source": nullable("string"), "interface": nullable("string"),
                             "asn": nullable("integer"), "label": nullable("string"),
+                            "utc_offset": {"type": "string"},
                         }),
                         &["source", "interface", "asn", "label"],
                     ),
@@ -571,6 +666,13 @@ pub fn json_schema(words: &WordLists) -> Value {
                             "origin": {"type": "string"}, "built_at": nullable("string"),
                             "sha256": {"type": "string"}, "prefixes": count,
                             "age_days": {"type": ["integer", "null"], "minimum": 0}, "warning": nullable("string"),
+                            "sources": list(object(
+                                json!({
+                                    "name": {"type": "string"}, "date": nullable("string"),
+                                    "licence": nullable("string"),
+                                }),
+                                &["name", "date", "licence"],
+                            )),
                             "adjacency": {"anyOf": [{"type": "null"}, object(
                                 json!({
                                     "origin": {"type": "string"}, "built_at": nullable("string"),

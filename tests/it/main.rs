@@ -13,6 +13,7 @@ mod net;
 mod packet;
 #[path = "../../benches/support/prefixes.rs"]
 mod prefixes;
+mod report;
 mod rib;
 mod rules;
 mod search;

@@ -64,7 +64,7 @@ pub fn build(words: &DbBuild) -> Result<Exit, Failure> {
     let packed = builder.write();
     progress.end();
     let packed = packed.map_err(|error| super::super::live::unreadable(&error))?;
-    output::replace(&words.output, &packed)?;
+    output::put(&words.output, &packed)?;
     // What is said of the table is what is in the file, read as anybody reads it.
     let table = Table::from_reader(packed.as_slice(), &words.output);
     let table = table.map_err(|error| super::super::live::unreadable(&error))?;

@@ -1,0 +1,79 @@
+//! `report`: a saved run in any format. Probes nothing and asks nobody.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::args;
+use super::exit::Exit;
+use super::failure::{Failure, error_text};
+use super::output::{self, format_of};
+use crate::report::{self, Format, LARGEST, Look, Options, Runs, Share};
+
+/// `lasthop report`.
+pub fn report(words: &args::Report) -> Exit {
+    match write(words) {
+        Ok(()) => Exit::Ok,
+        Err(failure) => {
+            let prints_json = words.json || (words.file().is_none() && words.format == Some(Format::Json));
+            if prints_json {
+                failure.document();
+            }
+            failure.say();
+            failure.exit
+        }
+    }
+}
+
+fn write(words: &args::Report) -> Result<(), Failure> {
+    let wanted = words.format.or(words.json.then_some(Format::Json));
+    let format = match (wanted, words.file()) {
+        (Some(format), _) => format,
+        (None, Some(path)) => format_of(path)?.unwrap_or(Format::Text),
+        (None, None) => Format::Text,
+    };
+    let runs = saved(&words.run)?;
+    let share = Share { address: words.share_address, asn: !words.hide_asn };
+    match words.file() {
+        Some(path) => {
+            let look = Look { color: words.color == args::When::Always, ..Look::default() };
+            let mut file = output::create(path)?;
+            output::replace(&mut file, path, |out| report::write(out, &runs, format, Options { look, share }))
+        }
+        None => {
+            let look = output::look(words.color);
+            output::stdout(|out| report::write(out, &runs, format, Options { look, share }))
+        }
+    }
+}
+
+/// What a file holds that reports are made of: the one place that opens one, whatever its form.
+///
+/// # Errors
+/// A file that cannot be opened, or that is none of the forms known.
+pub fn saved(path: &Path) -> Result<Runs, Failure> {
+    let name = match path == Path::new("-") {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
+    let bytes = match path == Path::new("-") {
+        true => all(io::stdin().lock()),
+        false => File::open(path).and_then(all),
+    };
+    let bytes = bytes.map_err(|error| {
+        Failure::input(
+            format!("cannot read {name}: {}", error_text(&error)),
+            Some("give a run that `lasthop diagnose -o run.json` wrote, or - and the run by a pipe".into()),
+        )
+    })?;
+    Runs::read(bytes).map_err(|error| {
+        Failure::input(format!("cannot read {name}: {}", error_text(&error)), Some(error.hint().into()))
+    })
+}
+
+/// All bytes, and one more than is allowed at most.
+fn all(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
