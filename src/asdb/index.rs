@@ -9,6 +9,10 @@
 //! them, gaps included, so that every address has a segment. Over them a directory by the top bits of the address whose slots
 //! either say where to begin in the array and how few segments to pass, or lead to a finer directory of just the bits that are
 //! needed to spread what is there.
+//!
+//! Who only wants the ASes of an IPv4 address is spared that: for each /18 a word tells at which of its 64 blocks of /24 the
+//! answer changes, and the number of bits set up to an address's own block is the place of its answer (the idea of Asai and
+//! Ohara, "Poptrie", SIGCOMM 2015). Blocks that are split further, few in any table, go the way of all.
 
 use std::net::IpAddr;
 
@@ -212,6 +216,101 @@ impl<K: Key> Plane<K> {
     }
 }
 
+/// The one origin AS of IPv4 addresses, by /24, where one holds for all of it.
+#[derive(Debug)]
+struct Blocks {
+    /// One for each /18.
+    nodes: Vec<Node>,
+    /// [`Blocks::NOBODY`] where no AS is named, [`Blocks::SPLIT`] where only the array tells: several segments begin in the /24,
+    /// or several ASes announce it.
+    origins: Vec<Asn>,
+}
+
+/// The 64 blocks of a /18.
+#[derive(Clone, Copy, Debug, Default)]
+struct Node {
+    /// A bit for each block whose answer is another than that of the block before; the lowest is always set.
+    changes: u64,
+    /// Where the answers begin.
+    base: u32,
+}
+
+impl Blocks {
+    const NODES: usize = 1 << 18;
+    /// AS 0 is nobody's (RFC 7607).
+    const NOBODY: Asn = Asn(0);
+    /// The last number is reserved (RFC 7300), and taken the slow way if a table has it all the same.
+    const SPLIT: Asn = Asn(u32::MAX);
+
+    /// `listed` says which ASes a value of the array stands for.
+    fn new<'a>(plane: &Plane<u32>, listed: impl Fn(u32) -> &'a [Asn]) -> Self {
+        let mut blocks = Self { nodes: Vec::with_capacity(Self::NODES), origins: Vec::new() };
+        // The segment that holds the address looked at.
+        let mut place = 0;
+        let last_of = |place: usize| plane.range(place).last;
+        for node in 0..Self::NODES as u32 {
+            let base = blocks.origins.len() as u32;
+            let mut changes = 0;
+            for block in 0..64 {
+                let first = node << 14 | block << 8;
+                let last = first | 0xff;
+                while last_of(place) < first {
+                    place += 1;
+                }
+                let origin = if last_of(place) < last {
+                    Self::SPLIT
+                } else {
+                    match listed(plane.stretches[place].value) {
+                        [] => Self::NOBODY,
+                        [one] if *one != Self::NOBODY => *one,
+                        _ => Self::SPLIT,
+                    }
+                };
+                if block == 0 || blocks.origins.last() != Some(&origin) {
+                    changes |= 1 << block;
+                    blocks.origins.push(origin);
+                }
+                if block == 0 && last_of(place) >= node << 14 | 0x3fff {
+                    break;
+                }
+            }
+            blocks.nodes.push(Node { changes, base });
+        }
+        blocks.origins.shrink_to_fit();
+        blocks
+    }
+
+    /// The origin, where it is one or none; `None` where only the array tells.
+    #[inline]
+    fn origin(&self, address: u32) -> Option<&[Asn]> {
+        let node = self.nodes[(address >> 14) as usize];
+        let block = address >> 8 & 63;
+        let before = (node.changes << (63 - block)).count_ones() - 1;
+        let place = node.base as usize + before as usize;
+        let origin = self.origins[place];
+        // Whether there is an AS is as good as a coin's toss for a random address: a length is sooner worked out than guessed.
+        let count = usize::from(origin != Self::NOBODY);
+        if origin == Self::SPLIT { None } else { self.origins.get(place..place + count) }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.nodes) + size_of_val(&*self.origins)
+    }
+}
+
+/// The ASes that a value of the array stands for; none for what no AS announces.
+#[inline]
+fn listed(origins: &Origins, value: u32) -> &[Asn] {
+    if value & (tag::NOTHING | tag::SPECIAL | tag::POOL) != 0 {
+        return &[];
+    }
+    let place = (value & tag::VALUE) as usize;
+    match origins.asns.get(place) {
+        Some(asn) => std::slice::from_ref(asn),
+        None => origins.sets.get(place - origins.asns.len()).map_or(&[], |set| &set.asns),
+    }
+}
+
 /// A table unpacked for bulk lookups; see the module's words on when to want it.
 #[derive(Debug)]
 pub struct Index {
@@ -219,6 +318,7 @@ pub struct Index {
     /// For each source, whether it answers before the registries and the exchange LANs.
     overrides: Vec<bool>,
     four: Plane<u32>,
+    blocks: Blocks,
     six: Plane<u128>,
 }
 
@@ -239,7 +339,8 @@ impl Index {
         };
         let four = Plane::new(&layers(four(), own, pools_four, &registry().four), 18);
         let six = Plane::new(&layers(six(), own, pools_six, &registry().six), 16);
-        Self { origins, overrides, four, six }
+        let blocks = Blocks::new(&four, |value| listed(&origins, value));
+        Self { origins, overrides, four, blocks, six }
     }
 
     /// The answer for one address: as [`Table::lookup`](super::Table::lookup).
@@ -264,7 +365,11 @@ impl Index {
     #[inline]
     pub fn asns(&self, address: IpAddr) -> &[Asn] {
         match address {
-            IpAddr::V4(address) => self.listed(self.four.value(u32::from(address))),
+            IpAddr::V4(address) => {
+                let address = u32::from(address);
+                let origin = self.blocks.origin(address);
+                origin.unwrap_or_else(|| self.listed(self.four.value(address)))
+            }
             IpAddr::V6(address) => {
                 let address = u128::from(address);
                 // ::ffff:0:0/96 is a row of the registry, too, so only special addresses can be IPv4 inside.
@@ -276,14 +381,7 @@ impl Index {
 
     #[inline]
     fn listed(&self, value: u32) -> &[Asn] {
-        if value & (tag::NOTHING | tag::SPECIAL | tag::POOL) != 0 {
-            return &[];
-        }
-        let place = (value & tag::VALUE) as usize;
-        match self.origins.asns.get(place) {
-            Some(asn) => std::slice::from_ref(asn),
-            None => self.origins.sets.get(place - self.origins.asns.len()).map_or(&[], |set| &set.asns),
-        }
+        listed(&self.origins, value)
     }
 
     #[cold]
@@ -340,6 +438,7 @@ impl Index {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.four.bytes()
+            + self.blocks.bytes()
             + self.six.bytes()
             + size_of_val(&*self.origins.asns)
             + size_of_val(&*self.origins.sets)

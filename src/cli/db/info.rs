@@ -20,7 +20,10 @@ pub fn info(path: Option<&Path>, as_json: bool, data: &Data, now: WallTime) -> R
         let mut all = serde_json::to_value(&described).unwrap_or_default();
         if let (Some(all), Value::Object(more)) = (all.as_object_mut(), value(&info, &details)) {
             for (key, value) in more {
-                all.entry(key).or_insert(value);
+                // A run's document names sources in fewer words.
+                if key == "sources" || !all.contains_key(&key) {
+                    all.insert(key, value);
+                }
             }
         }
         return super::print(&all);
