@@ -6,10 +6,12 @@
 mod document;
 mod escape;
 mod json;
+mod letter;
 mod terminal;
 
 pub use crate::trace::schema::Document;
 pub use document::{Measured, Session, document, failure};
 pub use escape::safe;
 pub use json::json;
+pub use letter::{Language, Letter, NoLetter, cause, letter};
 pub use terminal::{Look, conclusion, run, story, trace, truth};
