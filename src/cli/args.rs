@@ -276,6 +276,15 @@ pub struct Report {
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     pub color: When,
+    /// Write a complaint to a network operator instead: what was tested and found, a question, what to check, the paths
+    #[arg(long, conflicts_with_all = ["format", "json"])]
+    pub complaint: bool,
+    /// The complaint's language
+    #[arg(long, value_name = "LANGUAGE", value_parser = ["en", "ru"], default_value = "en", requires = "complaint")]
+    pub lang: String,
+    /// Whom the complaint is to, such as the name of the provider
+    #[arg(long, value_name = "NAME", requires = "complaint")]
+    pub to: Option<String>,
     /// In OONI's format, tell the address that the probes came from
     #[arg(long)]
     pub share_address: bool,

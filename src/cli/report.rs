@@ -8,7 +8,7 @@ use super::args;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::output::{self, format_of};
-use crate::report::{self, Format, LARGEST, Look, Options, Runs, Share};
+use crate::report::{self, Format, LARGEST, Language, Letter, Look, Options, Runs, Share};
 
 /// `lasthop report`.
 pub fn report(words: &args::Report) -> Exit {
@@ -25,7 +25,47 @@ pub fn report(words: &args::Report) -> Exit {
     }
 }
 
+/// A complaint about each run that gives cause for one.
+fn complain(words: &args::Report) -> Result<(), Failure> {
+    let language = Language::of_code(&words.lang).unwrap_or(Language::English);
+    let form = Letter { language, to: words.to.as_deref(), zone: None };
+    let runs = saved(&words.run)?;
+    let mut letters = Vec::new();
+    let mut refused = None;
+    for run in &runs.documents {
+        match report::cause(run) {
+            Ok(_) => letters.push(run),
+            Err(error) => refused = Some(error),
+        }
+    }
+    if let (true, Some(error)) = (letters.is_empty(), refused) {
+        return Err(Failure::usage(
+            error.to_string(),
+            "a complaint is made of a run of `lasthop diagnose` in which packets are lost",
+        ));
+    }
+    let write = |out: &mut dyn io::Write| {
+        for (place, run) in letters.iter().enumerate() {
+            if place > 0 {
+                writeln!(out, "\n{}\n", "=".repeat(72))?;
+            }
+            report::letter(out, run, &form)?;
+        }
+        Ok(())
+    };
+    match words.file() {
+        Some(path) => {
+            let mut file = output::create(path)?;
+            output::replace(&mut file, path, write)
+        }
+        None => output::stdout(write),
+    }
+}
+
 fn write(words: &args::Report) -> Result<(), Failure> {
+    if words.complaint {
+        return complain(words);
+    }
     let wanted = words.format.or(words.json.then_some(Format::Json));
     let format = match (wanted, words.file()) {
         (Some(format), _) => format,

@@ -6,6 +6,7 @@
 //!
 //! * `words`, `rows`: what all writers say and show alike
 //! * `terminal`, `ticket`, `markdown`, `html`: for people; `picture` draws for `html`, in a form that other media can take
+//! * `letter`: a complaint to an operator, in the reader's language
 //! * `json`, `jsonl`, `csv`, `mtr`, `ooni`: for programs
 
 mod csv;
@@ -15,6 +16,7 @@ mod format;
 mod html;
 mod json;
 mod jsonl;
+mod letter;
 mod markdown;
 mod mtr;
 mod ooni;
@@ -33,6 +35,7 @@ pub use document::{Measured, Session, document, failure};
 pub use escape::safe;
 pub use format::Format;
 pub use json::json;
+pub use letter::{Language, Letter, NoLetter, cause, letter};
 pub use runs::{LARGEST, ReadError, Runs};
 pub use terminal::{Look, conclusion, run, story, trace, truth};
 

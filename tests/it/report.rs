@@ -550,3 +550,46 @@ fn files_that_are_no_runs_are_bad_input() {
     lasthop(&["report", &path("cut"), "-o", &path("kept.md")], None);
     assert_eq!(fs::read_to_string(path("kept.md")).unwrap(), "old");
 }
+
+/// The complaint as somebody writes it who is not believed: both languages, whatever the verdict, no more than it says.
+#[test]
+fn a_complaint_is_written_of_every_run_that_gives_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run.json");
+    let run = run.to_str().unwrap();
+    let lasthop = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_lasthop")).args(words).output().unwrap();
+    let mut letters = 0;
+    for (name, _) in lasthop::sim::scenarios() {
+        assert!(lasthop(&["demo", name, "-o", run]).status.success(), "{name}");
+        for (language, question) in
+            [("en", "We ask you to answer in writing:"), ("ru", "Просим ответить письменно:")]
+        {
+            let output =
+                lasthop(&["report", run, "--complaint", "--lang", language, "--to", "MTS \u{1b}[2J"]);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.code() == Some(2) {
+                assert!(said.contains("the target answers"), "{name}: {said}");
+                continue;
+            }
+            assert_eq!(output.status.code(), Some(0), "{name}: {said}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(text.contains(question) && !text.contains('\u{1b}'), "{name}: {text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 72), "{name}: {text}");
+            let document: serde_json::Value = serde_json::from_slice(&std::fs::read(run).unwrap()).unwrap();
+            let accused = document["verdict"]["asns"].as_array().unwrap();
+            let body = text.split("Annex").next().unwrap().split("Приложение").next().unwrap().to_owned();
+            let finding = body.split(question).next().unwrap();
+            let source = document["vantage"]["asn"].as_u64();
+            for asn in finding.split("AS").skip(1) {
+                let digits: String = asn.chars().take_while(char::is_ascii_digit).collect();
+                let Ok(number) = digits.parse::<u64>() else { continue };
+                let known = accused.iter().any(|one| one.as_u64() == Some(number)) || source == Some(number);
+                assert!(known, "{name}: AS{number} is in the letter and not in the verdict: {finding}");
+            }
+            letters += 1;
+        }
+    }
+    assert!(letters > 30, "{letters}");
+    assert_eq!(lasthop(&["report", run, "--complaint", "--lang", "tlh"]).status.code(), Some(2));
+    assert_eq!(lasthop(&["report", run, "--to", "x"]).status.code(), Some(2));
+}
