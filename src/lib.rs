@@ -48,6 +48,8 @@
 //! ```
 
 pub mod asdb;
+pub mod bundle;
+pub mod capture;
 pub mod cli;
 pub mod net;
 pub mod number;
