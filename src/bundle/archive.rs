@@ -145,10 +145,9 @@ pub fn unpack(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
     for (place, name) in names.into_iter().enumerate() {
         let most = LONGEST.min(left);
         let mut content = Vec::new();
-        let read = archive
-            .by_index(place)
-            .map_err(|error| error.to_string())
-            .and_then(|file| file.take(most + 1).read_to_end(&mut content).map_err(|error| error.to_string()));
+        let read = archive.by_index(place).map_err(|error| error.to_string()).and_then(|file| {
+            file.take(most + 1).read_to_end(&mut content).map_err(|error| error.to_string())
+        });
         match read {
             Ok(_) if content.len() as u64 > most => {
                 return Err(damaged(format!("{name} is longer than any file of a bundle")));
@@ -163,8 +162,16 @@ pub fn unpack(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
     Ok(unpacked)
 }
 
+/// Whether the hash in the archive's comment fits; an archive that ends without any comment was packed by another program.
 fn seal(bytes: &[u8], comment: &[u8]) -> Option<bool> {
-    let seal = comment.strip_prefix(MARK.as_bytes())?;
-    let before = bytes.len().checked_sub(HEX)?;
-    Some(seal == hash(&bytes[..before]).as_bytes() && bytes.ends_with(seal))
+    // The end of central directory record has 22 bytes and the comment.
+    let end = bytes.len().checked_sub(22).and_then(|at| bytes.get(at..));
+    if comment.is_empty() && end.is_some_and(|end| end.starts_with(b"PK\x05\x06")) {
+        return None;
+    }
+    let fits = |seal: &[u8]| {
+        let before = bytes.len().checked_sub(HEX).and_then(|length| bytes.get(..length));
+        bytes.ends_with(seal) && before.is_some_and(|before| seal == hash(before).as_bytes())
+    };
+    Some(comment.strip_prefix(MARK.as_bytes()).is_some_and(fits))
 }

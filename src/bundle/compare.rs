@@ -27,7 +27,8 @@ fn walk(stated: &Value, derived: &Value, way: &mut String) -> Option<(String, St
             let mut keys: Vec<&String> = other.keys().collect();
             keys.extend(one.keys().filter(|key| !other.contains_key(*key)));
             keys.into_iter().find_map(|key| {
-                let value = |from: &serde_json::Map<String, Value>| from.get(key).cloned().unwrap_or(Value::Null);
+                let value =
+                    |from: &serde_json::Map<String, Value>| from.get(key).cloned().unwrap_or(Value::Null);
                 down(format!("{dot}{key}"), &value(one), &value(other))
             })
         }

@@ -14,7 +14,8 @@ pub struct Fault {
 
 /// The list of these files.
 pub fn text(files: &Files) -> String {
-    let mut text = String::from("# lasthop.bundle/1: SHA-256 and name of every file, and below its size in bytes\n");
+    let mut text =
+        String::from("# lasthop.bundle/1: SHA-256 and name of every file, and below its size in bytes\n");
     for (name, bytes) in listed(files) {
         let _ = writeln!(text, "{}  {name}\n# {} {name}", hash(bytes), bytes.len());
     }

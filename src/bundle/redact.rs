@@ -41,11 +41,7 @@ fn stand_in(v6: bool, number: u16) -> IpAddr {
 ///
 /// # Errors
 /// [`BundleError::Redaction`] if the conclusion would be another one.
-pub fn redact(
-    evidence: &Evidence<'_>,
-    whole: &Made,
-    key: Option<&SecretKey>,
-) -> Result<Made, BundleError> {
+pub fn redact(evidence: &Evidence<'_>, whole: &Made, key: Option<&SecretKey>) -> Result<Made, BundleError> {
     let hidden = Hidden::of(evidence.run, evidence.origins);
     let origins = Behind { origins: evidence.origins, hidden: &hidden };
     let (run, log) = hidden.retrace(evidence)?;
@@ -55,7 +51,13 @@ pub fn redact(
     let document = derive(&run, log.settings.confidence, &origins, &stated);
     let same = |one: &crate::report::Document| {
         one.verdict.as_ref().map(|verdict| {
-            (verdict.kind.clone(), verdict.asns.clone(), verdict.after_ttl, verdict.before_ttl, verdict.mechanism.clone())
+            (
+                verdict.kind.clone(),
+                verdict.asns.clone(),
+                verdict.after_ttl,
+                verdict.before_ttl,
+                verdict.mechanism.clone(),
+            )
         })
     };
     if same(&document) != same(evidence.document) {
@@ -63,8 +65,14 @@ pub fn redact(
         return Err(BundleError::Redaction(kind));
     }
     let environment = hidden.environment(evidence, whole);
-    let evidence =
-        Evidence { run: &run, log: &log, document: &document, origins: &origins, environment: &environment, ..*evidence };
+    let evidence = Evidence {
+        run: &run,
+        log: &log,
+        document: &document,
+        origins: &origins,
+        environment: &environment,
+        ..*evidence
+    };
     make(&evidence, key)
 }
 
@@ -81,9 +89,15 @@ impl Hidden {
         // Routers from here to the first one that is not private, on any path.
         let last = run.probes.iter().map(|probe| probe.ttl).max().unwrap_or(0);
         for ttl in run.first_ttl..=last {
-            let at = |probe: &&crate::trace::Probe| probe.ttl == ttl && probe.stage != crate::trace::Stage::Reach;
-            let mut seen: Vec<IpAddr> =
-                run.probes.iter().filter(at).flat_map(|probe| &probe.replies).map(|reply| reply.from).collect();
+            let at =
+                |probe: &&crate::trace::Probe| probe.ttl == ttl && probe.stage != crate::trace::Stage::Reach;
+            let mut seen: Vec<IpAddr> = run
+                .probes
+                .iter()
+                .filter(at)
+                .flat_map(|probe| &probe.replies)
+                .map(|reply| reply.from)
+                .collect();
             seen.sort_unstable();
             seen.dedup();
             let private = |address: &IpAddr| origins.attribute(*address).kind == Kind::Private;
@@ -94,7 +108,8 @@ impl Hidden {
                 hidden.add(address, "a private router near us");
             }
         }
-        let quoted = run.probes.iter().flat_map(|probe| &probe.replies).filter_map(|reply| reply.quoted.as_ref());
+        let quoted =
+            run.probes.iter().flat_map(|probe| &probe.replies).filter_map(|reply| reply.quoted.as_ref());
         for address in quoted.filter_map(|quoted| quoted.source).filter(|address| !named.contains(address)) {
             hidden.add(address, "our address behind a translator");
         }
@@ -134,9 +149,11 @@ impl Hidden {
             };
             let threads = match part {
                 Part::Measurement => Some((&mut measurement.1, &plain.0, evidence.run)),
-                Part::Search => search.as_mut().zip(plain.1.as_ref()).zip(evidence.log.search.as_ref()).map(
-                    |((one, plain), run)| (&mut one.1, plain, run),
-                ),
+                Part::Search => search
+                    .as_mut()
+                    .zip(plain.1.as_ref())
+                    .zip(evidence.log.search.as_ref())
+                    .map(|((one, plain), run)| (&mut one.1, plain, run)),
             };
             let Some((replay, plain, run)) = threads else { continue };
             match event {
@@ -159,7 +176,10 @@ impl Hidden {
                         .ok_or_else(|| failed(format!("a reply to probe {} cannot be masked", probe.0)))?;
                     let arrival = Arrival { at: *at, packet };
                     if replay.received(&arrival) != Some(*probe) {
-                        return Err(failed(format!("a reply to probe {} would no longer be its own", probe.0)));
+                        return Err(failed(format!(
+                            "a reply to probe {} would no longer be its own",
+                            probe.0
+                        )));
                     }
                     events.push(Event::Received { part, probe: *probe, at: *at, packet: arrival.packet });
                 }
@@ -174,7 +194,8 @@ impl Hidden {
         let environment = evidence.environment;
         let vantage = &evidence.document.vantage;
         let secret = |word: &String| {
-            let named = |text: &Option<String>| text.as_ref().is_some_and(|text| word.contains(text.as_str()));
+            let named =
+                |text: &Option<String>| text.as_ref().is_some_and(|text| word.contains(text.as_str()));
             let address = self.stand_ins.keys().any(|address| word.contains(&address.to_string()));
             address || word.contains('/') || named(&vantage.label) || named(&vantage.interface)
         };
@@ -184,7 +205,11 @@ impl Hidden {
             interface: None,
             redaction: Some(Redaction {
                 unredacted_sha256: whole.sha256.clone(),
-                stand_ins: self.stand_ins.values().map(|(stand_in, words)| (*stand_in, (*words).to_owned())).collect(),
+                stand_ins: self
+                    .stand_ins
+                    .values()
+                    .map(|(stand_in, words)| (*stand_in, (*words).to_owned()))
+                    .collect(),
             }),
             ..environment.clone()
         }

@@ -1,6 +1,6 @@
 //! Signatures as minisign makes them: of the MANIFEST, and by it of everything.
 
-use std::io::Cursor;
+use std::io::{Cursor, IsTerminal};
 
 /// A key that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,13 +30,18 @@ impl SecretKey {
     /// # Errors
     /// [`KeyError`].
     pub fn read(text: &str, password: Option<&str>) -> Result<Self, KeyError> {
-        let key_box = || minisign::SecretKeyBox::from_string(text).map_err(|error| KeyError::NoKey(error.to_string()));
+        let key_box =
+            || minisign::SecretKeyBox::from_string(text).map_err(|error| KeyError::NoKey(error.to_string()));
         match key_box()?.into_unencrypted_secret_key() {
             Ok(key) => return Ok(Self(key)),
             // Whatever is wrong beside encryption is told below, when it is read with a password.
             Err(_) if password.is_none() => {
                 let plausible = text.lines().nth(1).is_some_and(|line| line.len() > 200);
-                return Err(if plausible { KeyError::NeedsPassword } else { KeyError::NoKey("it is too short".to_owned()) });
+                return Err(if plausible {
+                    KeyError::NeedsPassword
+                } else {
+                    KeyError::NoKey("it is too short".to_owned())
+                });
             }
             Err(_) => {}
         }
@@ -44,11 +49,30 @@ impl SecretKey {
         key_box()?.into_secret_key(password).map(Self).map_err(|_| KeyError::WrongPassword)
     }
 
+    /// Reads a key that is encrypted, and asks at the terminal for its password.
+    ///
+    /// # Errors
+    /// [`KeyError::NeedsPassword`] if there is no terminal.
+    pub fn ask(text: &str) -> Result<Self, KeyError> {
+        if !std::io::stdin().is_terminal() {
+            return Err(KeyError::NeedsPassword);
+        }
+        let key_box =
+            minisign::SecretKeyBox::from_string(text).map_err(|error| KeyError::NoKey(error.to_string()))?;
+        key_box.into_secret_key(None).map(Self).map_err(|_| KeyError::WrongPassword)
+    }
+
     /// Signs a list of files; `comment` is signed with it.
     pub fn sign(&self, list: &[u8], comment: &str) -> Result<String, KeyError> {
-        minisign::sign(None, &self.0, Cursor::new(list), Some(comment), Some("signature of a lasthop bundle's MANIFEST"))
-            .map(|signature| signature.into_string())
-            .map_err(|error| KeyError::NoKey(error.to_string()))
+        minisign::sign(
+            None,
+            &self.0,
+            Cursor::new(list),
+            Some(comment),
+            Some("signature of a lasthop bundle's MANIFEST"),
+        )
+        .map(|signature| signature.into_string())
+        .map_err(|error| KeyError::NoKey(error.to_string()))
     }
 }
 

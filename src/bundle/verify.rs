@@ -183,7 +183,9 @@ fn signature(files: &Files, key: Option<&PublicKey>, checks: &mut Checks) {
         (None, Some(_)) => {
             checks.skips("signature", "it is signed; --key PUBLIC checks whose signature it is".to_owned());
         }
-        (Some(_), None) => checks.fails("signature", format!("{} is missing: it is not signed", name::SIGNATURE)),
+        (Some(_), None) => {
+            checks.fails("signature", format!("{} is missing: it is not signed", name::SIGNATURE))
+        }
         (Some(key), Some(signed)) => {
             let list = files.get(name::MANIFEST).unwrap_or_default();
             match key.verify(list, &signed) {
@@ -206,14 +208,18 @@ fn anew(
     if packets.cut_short {
         checks.fails("packets", format!("{}: it ends in the middle", name::PACKETS));
     }
-    let replayed = capture::replay(&packets).map_err(|fault| BundleError::file(name::PACKETS, fault.to_string()))?;
+    let replayed =
+        capture::replay(&packets).map_err(|fault| BundleError::file(name::PACKETS, fault.to_string()))?;
     if !replayed.complete {
         checks.fails("packets", format!("{}: it was not ended by the program that wrote it", name::PACKETS));
     }
     let sent = replayed.run.probes.iter().filter(|probe| probe.was_sent()).count();
     checks.holds(
         "packets",
-        format!("{} packets; the {sent} probes of the measurement are those it would have sent", packets.packets.len()),
+        format!(
+            "{} packets; the {sent} probes of the measurement are those it would have sent",
+            packets.packets.len()
+        ),
     );
     let (stated, settings) = files.record(name::PROBES)?;
     let difference = of_records(name::PROBES, (&stated, settings), &replayed.run, replayed.settings);
@@ -235,7 +241,8 @@ fn of_records(file: &str, stated: (&Run, Settings), derived: &Run, settings: Set
     let told = |way: String, one: String, other: String| {
         format!("{file}: {way} is {one}; the packets make it {other}")
     };
-    let heads = [(stated.0, stated.1), (derived, settings)].map(|(run, settings)| compare::as_read(&Head::of(run, settings)));
+    let heads = [(stated.0, stated.1), (derived, settings)]
+        .map(|(run, settings)| compare::as_read(&Head::of(run, settings)));
     if let Some((way, one, other)) = compare::first(&heads[0], &heads[1]) {
         return Some(told(way, one, other));
     }
@@ -271,9 +278,8 @@ fn searched(
     };
     let mut difference = of_records(name::SEARCH, (&stated.0, stated.1), run, replayed.settings);
     for touched in told.iter().flat_map(|told| &told.touched) {
-        let shown = search::shown(run, touched.address).map(|(at, tries, outcome)| {
-            (at.rfc3339(), tries, outcome.word().to_owned())
-        });
+        let shown = search::shown(run, touched.address)
+            .map(|(at, tries, outcome)| (at.rfc3339(), tries, outcome.word().to_owned()));
         let said = Some((touched.at.clone(), touched.tries, touched.outcome.clone()));
         if shown != said {
             difference.get_or_insert_with(|| {
@@ -316,9 +322,8 @@ fn owned(
         ("verdict.kind".to_owned(), of(&said), of(&made))
     });
     let difference = kind.or_else(|| part("verdict")).or(whole);
-    let difference = difference.map(|(way, one, other)| {
-        format!("{}: {way} is {one}; from the packets follows {other}", name::RUN)
-    });
+    let difference = difference
+        .map(|(way, one, other)| format!("{}: {way} is {one}; from the packets follows {other}", name::RUN));
     checks.judge("conclusion", difference, "paths, attribution and verdict follow from the packets");
     derived
 }
@@ -335,9 +340,12 @@ fn origins_hold(
         return Err(format!("{}: its schema is not {}", name::ORIGINS, origins::SCHEMA));
     }
     if let Some(simulated) = environment.and_then(|environment| environment.simulated.as_ref()) {
-        return Ok(format!("simulated ('{simulated}'): no table knows these networks; they are taken as the bundle has them"));
+        return Ok(format!(
+            "simulated ('{simulated}'): no table knows these networks; they are taken as the bundle has them"
+        ));
     }
-    let stand_ins = environment.and_then(|environment| environment.redaction.as_ref()).map(|one| &one.stand_ins);
+    let stand_ins =
+        environment.and_then(|environment| environment.redaction.as_ref()).map(|one| &one.stand_ins);
     let hidden = |address: IpAddr| stand_ins.is_some_and(|known| known.contains_key(&address));
     for address in stand_ins.iter().flat_map(|known| known.keys()) {
         if !redact::is_stand_in(*address) {
@@ -364,7 +372,9 @@ fn origins_hold(
         if same && known != *owner {
             return Err(format!("{file}: {address} is {}; the table says {}", words(owner), words(&known)));
         }
-        let sets = |owner: &Owner| (owner.asns.iter().copied().collect::<std::collections::BTreeSet<_>>(), owner.kind.clone());
+        let sets = |owner: &Owner| {
+            (owner.asns.iter().copied().collect::<std::collections::BTreeSet<_>>(), owner.kind.clone())
+        };
         if !same && sets(&known) != sets(owner) {
             return Err(format!(
                 "{file}: {address} is {}; the table at hand says {}, but it is another one than the bundle's ({}): --db, \
@@ -431,10 +441,14 @@ fn surroundings(
     match files.json::<Vec<Name>>(name::DNS) {
         Ok(names) => {
             let lost = run.destinations.iter().find(|one| {
-                let literal = one.host.trim_matches(['[', ']']).split('%').next().is_some_and(|host| {
-                    host.parse::<IpAddr>().is_ok()
-                });
-                let known = names.iter().any(|name| name.host == one.host && name.addresses.contains(&one.address));
+                let literal = one
+                    .host
+                    .trim_matches(['[', ']'])
+                    .split('%')
+                    .next()
+                    .is_some_and(|host| host.parse::<IpAddr>().is_ok());
+                let known =
+                    names.iter().any(|name| name.host == one.host && name.addresses.contains(&one.address));
                 let asked = matches!(one.role, Role::Target | Role::Reference(_) | Role::Check);
                 asked && !literal && !known && environment.simulated.is_none()
             });

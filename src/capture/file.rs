@@ -3,7 +3,9 @@
 
 use pcap_parser::pcapng::{Block, OptionCode, PcapNGOption};
 use pcap_parser::traits::PcapNGPacketBlock;
-use pcap_parser::{nom, parse_block_be, parse_block_le, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
+use pcap_parser::{
+    nom, parse_block_be, parse_block_le, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header,
+};
 
 use super::note;
 use crate::trace::WallTime;
@@ -76,7 +78,10 @@ pub fn read(bytes: &[u8]) -> Result<Capture, CaptureError> {
     match bytes.first_chunk::<4>() {
         Some([0x0a, 0x0d, 0x0d, 0x0a]) => read_pcapng(bytes),
         Some(
-            [0xd4, 0xc3, 0xb2, 0xa1] | [0xa1, 0xb2, 0xc3, 0xd4] | [0x4d, 0x3c, 0xb2, 0xa1] | [0xa1, 0xb2, 0x3c, 0x4d],
+            [0xd4, 0xc3, 0xb2, 0xa1]
+            | [0xa1, 0xb2, 0xc3, 0xd4]
+            | [0x4d, 0x3c, 0xb2, 0xa1]
+            | [0xa1, 0xb2, 0x3c, 0x4d],
         ) => read_pcap(bytes),
         _ => Err(CaptureError::NoCapture),
     }
@@ -231,7 +236,8 @@ fn inside(link: i32, frame: &[u8]) -> Option<&[u8]> {
 
 /// How long an IP packet says that it is; `None` if it is none.
 fn claimed(packet: &[u8]) -> Option<usize> {
-    let word = |at: usize| packet.get(at..at + 2).map(|word| usize::from(u16::from_be_bytes([word[0], word[1]])));
+    let word =
+        |at: usize| packet.get(at..at + 2).map(|word| usize::from(u16::from_be_bytes([word[0], word[1]])));
     match packet.first()? >> 4 {
         4 => word(2),
         6 => word(4).map(|length| length + 40),

@@ -71,7 +71,8 @@ impl Log {
         let head = head(run, self.search.as_ref(), self.settings);
         let mut writer = Writer::begin(out, about, &head)?;
         let mut pending = Vec::new();
-        let mut answered: std::collections::HashMap<(Part, ProbeId), usize> = std::collections::HashMap::new();
+        let mut answered: std::collections::HashMap<(Part, ProbeId), usize> =
+            std::collections::HashMap::new();
         let ends = [("the last router reached", after), ("the first router not reached", before)];
         for event in &self.events {
             let of = |part: Part| match part {

@@ -68,7 +68,8 @@ pub fn sent(part: Part, probe: &Probe, to: &Destination) -> String {
     let stage = STAGES.iter().find(|(stage, _)| *stage == probe.stage).map_or("other", |(_, word)| word);
     let port = to.port.map_or(String::new(), |port| format!(" port {port}"));
     // In a search everybody but the target may become a reference.
-    let role = if part == Part::Search && to.role != Role::Target { "a neighbour" } else { role_word(to.role) };
+    let role =
+        if part == Part::Search && to.role != Role::Target { "a neighbour" } else { role_word(to.role) };
     format!(
         "{}probe {}: to {role} {}{port}, TTL {}, flow {}, {stage}, group {}",
         part_word(part),
@@ -120,7 +121,12 @@ pub fn head(measurement: Head, search: Option<Head>) -> String {
 
 /// The comment of a packet that the verdict rests on, if it is one: a reply of the last router reached, or of the first
 /// one not reached.
-pub fn mark(run: &Run, probe: ProbeId, reply: &Reply, ends: [(&str, Option<(u8, std::net::IpAddr)>); 2]) -> Option<String> {
+pub fn mark(
+    run: &Run,
+    probe: ProbeId,
+    reply: &Reply,
+    ends: [(&str, Option<(u8, std::net::IpAddr)>); 2],
+) -> Option<String> {
     let ttl = run.probe(probe).ttl;
     let fits = |end: Option<(u8, std::net::IpAddr)>| end == Some((ttl, reply.from));
     ends.into_iter().find(|(_, end)| fits(*end)).map(|(words, _)| format!("verdict: {words}, hop {ttl}"))

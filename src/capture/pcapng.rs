@@ -66,7 +66,13 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a packet.
-    pub fn packet(&mut self, at: WallTime, outbound: bool, bytes: &[u8], comments: &[String]) -> io::Result<()> {
+    pub fn packet(
+        &mut self,
+        at: WallTime,
+        outbound: bool,
+        bytes: &[u8],
+        comments: &[String],
+    ) -> io::Result<()> {
         let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         let mut body = Vec::with_capacity(bytes.len() + 32);
         body.extend_from_slice(&0_u32.to_le_bytes());

@@ -94,7 +94,8 @@ impl Thread {
     /// Takes a probe that was not sent.
     fn unsent(&mut self, probe: crate::trace::Probe) -> Result<(), Fault> {
         let number = probe.id.0;
-        record::check(&probe, self.replay.run()).map_err(|problem| Fault::Probe { probe: number, problem })?;
+        record::check(&probe, self.replay.run())
+            .map_err(|problem| Fault::Probe { probe: number, problem })?;
         if probe.fault.is_none() || probe.sent_at.is_some() {
             let problem = "it has no fault, and no packet either".to_owned();
             return Err(Fault::Probe { probe: number, problem });
@@ -117,8 +118,7 @@ pub fn replay(capture: &Capture) -> Result<Replayed, Fault> {
     let ended = heads(&capture.closing);
     let opening = heads(&capture.opening);
     // A run that was stopped has its last head at a packet, if it took in more destinations, or at the beginning.
-    let complete =
-        ended.is_some() || (opening.as_ref()).is_some_and(|head| head.measurement.end.is_some());
+    let complete = ended.is_some() || (opening.as_ref()).is_some_and(|head| head.measurement.end.is_some());
     let head = ended
         .or_else(|| capture.packets.iter().rev().find_map(|packet| heads(&packet.comments)))
         .or(opening)
@@ -248,7 +248,10 @@ pub fn replay_beside(
             let (thread, record) = &mut threads[place];
             fill(thread, record, probe.0 as usize)?;
             let told = |probe: ProbeId| {
-                record.probes.get(probe.0 as usize).map_or((crate::trace::Stage::Scout, 0), |known| (known.stage, known.group))
+                record
+                    .probes
+                    .get(probe.0 as usize)
+                    .map_or((crate::trace::Stage::Scout, 0), |known| (known.stage, known.group))
             };
             let at = thread.moment(packet.at);
             thread

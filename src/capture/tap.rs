@@ -43,7 +43,9 @@ impl<'a> Tap<'a> {
         let run = Engine::new(plan.clone(), started_at)?.into_run();
         let mut fault = None;
         let file = file.and_then(|file| {
-            Writer::begin(file, about, &log::head(&run, None, settings)).map_err(|error| fault = Some(error)).ok()
+            Writer::begin(file, about, &log::head(&run, None, settings))
+                .map_err(|error| fault = Some(error))
+                .ok()
         });
         let log = Log { settings, events: Vec::new(), search: None };
         let destinations = run.destinations.len();
@@ -131,10 +133,5 @@ impl Wire for Tap<'_> {
 
 /// A run without its probes.
 fn bare(run: &Run) -> Run {
-    Run {
-        destinations: run.destinations.clone(),
-        flows: run.flows.clone(),
-        probes: Vec::new(),
-        ..*run
-    }
+    Run { destinations: run.destinations.clone(), flows: run.flows.clone(), probes: Vec::new(), ..*run }
 }

@@ -3,8 +3,9 @@
 //! * `args`: the words, one definition for parser, help, man page and completions
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
-//! * one file a command: `diagnose` (and `trace`), `demo`, `db`; `shell` for completions, man page and schema
+//! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `db`; `shell` for completions, man page and schema
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
+//! * `keep`: what `--pcap` and `--bundle` write
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
@@ -15,12 +16,14 @@ mod demo;
 mod diagnose;
 mod exit;
 mod failure;
+mod keep;
 mod live;
 mod opt_out;
 mod output;
 mod progress;
 mod request;
 mod shell;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,6 +45,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match &args.command {
         Command::Diagnose(given) => diagnose::diagnose(given),
         Command::Trace(given) => diagnose::trace(given),
+        Command::Verify(given) => verify::verify(given),
         Command::Demo(given) => demo::demo(given),
         Command::Db(given) => db::db(given),
         Command::Schema => shell::schema(),

@@ -84,7 +84,8 @@ fn drop_extensions(bytes: &mut Vec<u8>, header: &Header) -> Option<()> {
 fn requote(quote: &mut [u8], mask: &Mask<'_>) {
     let (old, new) = mask.probe;
     let Ok((header, _)) = ip::read_quoted(quote) else { return };
-    let right = header.source.is_ipv4() && quote.get(..header.header_length).is_some_and(|head| checksum(head, 0) == 0);
+    let right = header.source.is_ipv4()
+        && quote.get(..header.header_length).is_some_and(|head| checksum(head, 0) == 0);
     for ((byte, old), new) in quote.iter_mut().zip(old).zip(new).skip(header.header_length) {
         if byte == old {
             *byte = *new;
@@ -130,7 +131,8 @@ fn mend_transport(old: &[u8], bytes: &mut [u8], header: &Header) -> Option<()> {
         return Some(());
     }
     let (less, more) = (ip::pseudo_sum(&before, 0), ip::pseudo_sum(&now, 0));
-    let changed = !fold(u64::from(!sum) + u64::from(!fold(u64::from(less))) + u64::from(fold(u64::from(more))));
+    let changed =
+        !fold(u64::from(!sum) + u64::from(!fold(u64::from(less))) + u64::from(fold(u64::from(more))));
     *place = changed.to_be_bytes();
     Some(())
 }

@@ -267,7 +267,6 @@ impl Searched {
                 .collect(),
         }
     }
-
 }
 
 /// What to do next where a search found nobody.

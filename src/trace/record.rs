@@ -244,27 +244,36 @@ mod tests {
     }
 
     fn reply() -> impl Strategy<Value = Reply> {
-        let quoted = (any::<(u8, u8, u16)>(), proptest::option::of(address()), proptest::option::of(address()))
-            .prop_map(|((ttl, tos, length), destination, source)| Quoted {
-                ttl,
-                tos,
-                length,
-                destination,
-                source,
-            });
+        let quoted =
+            (any::<(u8, u8, u16)>(), proptest::option::of(address()), proptest::option::of(address()))
+                .prop_map(|((ttl, tos, length), destination, source)| Quoted {
+                    ttl,
+                    tos,
+                    length,
+                    destination,
+                    source,
+                });
         let tcp = (any::<(u8, u16, Vec<u8>)>(), any::<Option<u16>>())
             .prop_map(|((flags, window, options), mss)| TcpReply { flags, window, options, mss });
-        let label = any::<(u32, u8, bool, u8)>()
-            .prop_map(|(label, tc, bottom, ttl)| MplsLabel { label, tc, bottom, ttl });
-        let object =
-            (any::<Option<u32>>(), proptest::option::of(address()), any::<Option<String>>(), any::<Option<u32>>())
-                .prop_map(|(index, address, name, mtu)| InterfaceObject {
-                    role: InterfaceRole::NextHop,
-                    index,
-                    address,
-                    name,
-                    mtu,
-                });
+        let label = any::<(u32, u8, bool, u8)>().prop_map(|(label, tc, bottom, ttl)| MplsLabel {
+            label,
+            tc,
+            bottom,
+            ttl,
+        });
+        let object = (
+            any::<Option<u32>>(),
+            proptest::option::of(address()),
+            any::<Option<String>>(),
+            any::<Option<u32>>(),
+        )
+            .prop_map(|(index, address, name, mtu)| InterfaceObject {
+                role: InterfaceRole::NextHop,
+                index,
+                address,
+                name,
+                mtu,
+            });
         let many = (proptest::collection::vec(label, 0..3), proptest::collection::vec(object, 0..2));
         let flags = any::<(bool, bool, bool)>();
         let more = (proptest::option::of(quoted), proptest::option::of(tcp), many);
@@ -323,12 +332,17 @@ mod tests {
                 Destination { role, host, address, protocol: Protocol::Udp, port }
             })
         };
-        let both =
-            (destination(Role::Target), destination(Role::Reference(ReferenceKind::SameHost)));
+        let both = (destination(Role::Target), destination(Role::Reference(ReferenceKind::SameHost)));
         let numbers = (any::<i64>(), any::<(u64, u64, u8, u8)>(), 0.0..1.0f64, any::<u64>());
         let probes = proptest::collection::vec(probe(), 0..6);
         (numbers, address(), both, any::<[(u16, u32); 3]>(), probes).prop_map(
-            |((started, (ended, seed, first_ttl, max_ttl), confidence, wait), source, both, flows, probes)| {
+            |(
+                (started, (ended, seed, first_ttl, max_ttl), confidence, wait),
+                source,
+                both,
+                flows,
+                probes,
+            )| {
                 let run = Run {
                     started_at: WallTime(started),
                     ended_at: Moment::from_nanos(ended),
@@ -338,9 +352,7 @@ mod tests {
                     first_ttl,
                     max_ttl,
                     destinations: vec![both.0, both.1],
-                    flows: flows
-                        .map(|(port, label)| Flow { source: SourcePorts::all(port), label })
-                        .to_vec(),
+                    flows: flows.map(|(port, label)| Flow { source: SourcePorts::all(port), label }).to_vec(),
                     probes: (0..).zip(probes).map(|(id, probe)| Probe { id: ProbeId(id), ..probe }).collect(),
                     strays: Strays { foreign: ended, ..Strays::default() },
                     losses: Losses { overflow: seed, truncated: 1 },
@@ -431,7 +443,9 @@ mod tests {
         assert!(told("\"id\":0", "\"id\":4").contains("line 2: probe 4 stands where probe 0 should be"));
         assert!(told("\"destination\":0", "\"destination\":1").contains("line 2: there is no destination 1"));
         assert!(told("\"flow\":0", "\"flow\":9").contains("line 2: there is no flow 9"));
-        assert!(told("\"role\":\"target\"", "\"role\":\"variant\"").contains("line 1: the first destination"));
+        assert!(
+            told("\"role\":\"target\"", "\"role\":\"variant\"").contains("line 1: the first destination")
+        );
         assert!(told("lasthop.probes/1", "lasthop.probes/9").contains("line 1: the schema is"));
         assert!(told("1970-01-01", "yesterday").contains("line 1: 'yesterday"));
         assert!(told("\"confidence\":0.99", "\"confidence\":1.5").contains("a confidence of 1.5"));

@@ -1,6 +1,8 @@
 //! Packets kept, and the run made anew from them alone.
 
 use std::net::IpAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lasthop::capture::{self, About, Capture, Log, Tap};
@@ -9,13 +11,24 @@ use lasthop::sim::{Network, Topology, scenarios};
 use lasthop::trace::record::Settings;
 use lasthop::trace::{Run, WallTime};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::net::skip;
 use super::sim::{origins, topology};
+use super::world::{FORWARD, FOUR, Names, SIX, World, document};
 
 const SETTINGS: Settings = Settings { confidence: 0.99, wait: Duration::from_secs(2) };
-const STARTED: WallTime = WallTime(1_551_600_000_000_000_000);
+pub(super) const STARTED: WallTime = WallTime(1_551_600_000_000_000_000);
 
 /// A measurement with everything kept, as the program makes it.
-fn kept(topology: &Topology, v6: bool, seed: u64, file: Option<std::fs::File>) -> (Diagnosis, Log, Settings) {
+pub(super) fn kept(
+    topology: &Topology,
+    v6: bool,
+    seed: u64,
+    file: Option<std::fs::File>,
+) -> (Diagnosis, Log, Settings) {
     let mut network = Network::new(topology, v6, seed).unwrap();
     let plan = network.plan(topology, seed).unwrap();
     let search = topology.references.is_empty().then(|| Search {
@@ -28,9 +41,16 @@ fn kept(topology: &Topology, v6: bool, seed: u64, file: Option<std::fs::File>) -
     let mut tap = Tap::new(&mut network, &plan, STARTED, settings, file, &About::default()).unwrap();
     let origins = origins(topology);
     let confidence = settings.confidence;
-    let found =
-        session::diagnose_searching(plan, STARTED, &mut tap, &origins, confidence, search.as_ref(), &mut |_| {})
-            .unwrap();
+    let found = session::diagnose_searching(
+        plan,
+        STARTED,
+        &mut tap,
+        &origins,
+        confidence,
+        search.as_ref(),
+        &mut |_| {},
+    )
+    .unwrap();
     let (log, fault) = tap.finish();
     assert!(fault.is_none(), "{fault:?}");
     (found, log, settings)
@@ -40,8 +60,7 @@ fn written(found: &Diagnosis, log: &Log) -> Vec<u8> {
     let verdict = &found.verdict;
     let end = |ttl: Option<u8>, address: Option<IpAddr>| ttl.zip(address);
     let mut bytes = Vec::new();
-    let (after, before) =
-        (end(verdict.after_ttl, verdict.after), end(verdict.before_ttl, verdict.before));
+    let (after, before) = (end(verdict.after_ttl, verdict.after), end(verdict.before_ttl, verdict.before));
     log.write(&mut bytes, &About::default(), &found.run, after, before).unwrap();
     bytes
 }
@@ -66,21 +85,39 @@ fn every_scenario_is_made_anew_from_its_packets_alone() {
         for (v6, seed) in [(false, 1), (true, 1), (false, 7)] {
             let (found, log, settings) = kept(&topology, v6, seed, None);
             let capture = read(&written(&found, &log));
-            let again = capture::replay(&capture).unwrap_or_else(|fault| panic!("{name} {v6} {seed}: {fault}"));
+            let again =
+                capture::replay(&capture).unwrap_or_else(|fault| panic!("{name} {v6} {seed}: {fault}"));
             assert!(again.complete && again.foreign == 0 && !capture.cut_short);
             assert_eq!(again.settings, settings);
-            assert!(again.run == found.run, "{name} {v6} {seed}: {}", first_difference(&again.run, &found.run));
+            assert!(
+                again.run == found.run,
+                "{name} {v6} {seed}: {}",
+                first_difference(&again.run, &found.run)
+            );
             assert_eq!(again.search, log.search);
             searches += usize::from(again.search.is_some());
             let sent = found.run.probes.iter().filter(|probe| probe.was_sent()).count();
             let replies: usize = found.run.probes.iter().map(|probe| probe.replies.len()).sum();
-            let of_search: usize = log.search.iter().flat_map(|run| &run.probes).map(|probe| 1 + probe.replies.len()).sum();
+            let of_search: usize =
+                log.search.iter().flat_map(|run| &run.probes).map(|probe| 1 + probe.replies.len()).sum();
             assert_eq!(capture.packets.len(), sent + replies + of_search, "{name}");
             let marked = |words: &str| {
-                capture.packets.iter().filter(|packet| packet.comments.iter().any(|one| one.contains(words))).count()
+                capture
+                    .packets
+                    .iter()
+                    .filter(|packet| packet.comments.iter().any(|one| one.contains(words)))
+                    .count()
             };
-            assert_eq!(found.verdict.before.is_some(), marked("verdict: the first router not reached") > 0, "{name}");
-            assert_eq!(found.verdict.after.is_some(), marked("verdict: the last router reached") > 0, "{name}");
+            assert_eq!(
+                found.verdict.before.is_some(),
+                marked("verdict: the first router not reached") > 0,
+                "{name}"
+            );
+            assert_eq!(
+                found.verdict.after.is_some(),
+                marked("verdict: the last router reached") > 0,
+                "{name}"
+            );
         }
     }
     assert!(searches >= 6, "{searches} searches");
@@ -116,10 +153,231 @@ fn a_stream_that_is_cut_anywhere_is_readable_up_to_there() {
             assert!(!again.complete, "{name} at {length}");
             let probes = &again.run.probes;
             for (one, other) in probes.iter().zip(&found.run.probes) {
-                assert_eq!((one.destination, one.ttl, one.stage, one.group), (other.destination, other.ttl, other.stage, other.group));
+                assert_eq!(
+                    (one.destination, one.ttl, one.stage, one.group),
+                    (other.destination, other.ttl, other.stage, other.group)
+                );
                 assert!(other.replies.starts_with(&one.replies), "{name} at {length}");
             }
         }
         assert!(before > 50, "{before} packets");
     }
+}
+
+//---- Other people's programs, and the real thing ---------------------------------------------------------------------
+
+/// Whether a program of Debian's is here; said, or a failure where nothing may be skipped.
+fn has(test: &str, programs: &[&str]) -> bool {
+    programs.iter().all(|program| {
+        let there =
+            Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+        there
+            || skip::<()>(test, &format!("needs {program} (apt-get install tshark wireshark-common tcpdump)"))
+                .is_some()
+    })
+}
+
+/// What Wireshark's own programs make of a capture: whether each packet is one of ours, in order. They have to read it
+/// without a word of complaint. On virtual links the kernel leaves the checksums of TCP and UDP to a device that is not
+/// there; elsewhere they are `filled`.
+fn as_wireshark(file: &Path, source: IpAddr, filled: bool) -> Vec<bool> {
+    let infos = Command::new("capinfos").arg("-A").arg(file).output().unwrap();
+    assert!(infos.status.success() && infos.stderr.is_empty(), "{infos:?}");
+    let infos = String::from_utf8(infos.stdout).unwrap();
+    assert!(infos.contains("pcapng") && infos.contains("nanoseconds (9)"), "{infos}");
+    let tshark = |words: &[&str]| {
+        let output = Command::new("tshark").arg("-n").arg("-r").arg(file).args(words).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // It says that root should not run it; about the file there is nothing to say.
+        let about: Vec<&str> =
+            said.lines().filter(|line| line.contains("tshark:") || line.contains("file")).collect();
+        assert!(output.status.success() && about.is_empty(), "{said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut faults = "_ws.malformed or ip.checksum.status == 0 or icmp.checksum.status == 0 or \
+                      icmpv6.checksum.status == 0"
+        .to_owned();
+    if filled {
+        faults.push_str(" or tcp.checksum.status == 0 or udp.checksum.status == 0");
+    }
+    let checks = ["ip", "tcp", "udp"].map(|layer| format!("{layer}.check_checksum:TRUE"));
+    let bad = tshark(&["-Y", &faults, "-o", &checks[0], "-o", &checks[1], "-o", &checks[2]]);
+    assert_eq!(bad, "", "packets that are not right");
+    let field = if source.is_ipv4() { "ip.src" } else { "ipv6.src" };
+    // The first one: an ICMP error quotes the header of a probe.
+    let lines =
+        tshark(&["-T", "fields", "-E", "occurrence=f", "-e", field, "-e", "frame.packet_flags_direction"]);
+    lines
+        .lines()
+        .map(|line| {
+            let (from, direction) = line.split_once('\t').unwrap_or_else(|| panic!("{line}"));
+            let ours = from.parse::<IpAddr>().unwrap() == source;
+            assert_eq!(
+                direction.trim_start_matches("0x").trim_start_matches('0'),
+                if ours { "2" } else { "1" },
+                "{line}"
+            );
+            ours
+        })
+        .collect()
+}
+
+/// Probes and replies, as the record has them.
+fn counts(run: &Run) -> (usize, usize) {
+    let sent = run.probes.iter().filter(|probe| probe.was_sent()).count();
+    (sent, run.probes.iter().map(|probe| probe.replies.len()).sum())
+}
+
+fn split(ours: &[bool]) -> (usize, usize) {
+    let sent = ours.iter().filter(|ours| **ours).count();
+    (sent, ours.len() - sent)
+}
+
+#[test]
+fn wireshark_reads_every_scenarios_capture_and_counts_the_same() {
+    if !has("wireshark", &["capinfos", "tshark"]) {
+        return;
+    }
+    for (name, v6) in [
+        ("proton", false),
+        ("proton", true),
+        ("nat", false),
+        ("loop", true),
+        ("reset", false),
+        ("reject", true),
+    ] {
+        let (found, log, _) = kept(&topology(name), v6, 5, None);
+        let file = tempfile::Builder::new().suffix(".pcapng").tempfile().unwrap();
+        std::fs::write(file.path(), written(&found, &log)).unwrap();
+        assert_eq!(
+            split(&as_wireshark(file.path(), found.run.source, true)),
+            counts(&found.run),
+            "{name} {v6}"
+        );
+    }
+}
+
+/// A real measurement on kernel routers, captured by tcpdump at the same time: the bundle verifies, alone and beside
+/// what tcpdump saw, in which there is more than ours.
+fn beside_tcpdump(test: &str, names: Names, extra: &[&str]) {
+    if !has(test, &["capinfos", "tshark", "tcpdump"]) {
+        return;
+    }
+    let Some(world) = World::build(test) else { return };
+    world.nft("c4", names, FORWARD, "DST drop");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (zip, pcap, other) = (path("b.zip"), path("s.pcapng"), path("other.pcap"));
+    let mut tcpdump = Command::new("ip")
+        .args(["netns", "exec", &world.space("you"), "tcpdump", "-n", "-U", "-Z", "root", "-w", &other])
+        .args(extra)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let header = || std::fs::metadata(&other).is_ok_and(|metadata| metadata.len() >= 24);
+    let begun = (0..200).any(|_| {
+        header() || {
+            std::thread::sleep(Duration::from_millis(25));
+            false
+        }
+    });
+    assert!(begun, "tcpdump did not begin");
+    let output = world.lasthop(&[
+        "diagnose",
+        names.target,
+        "25",
+        "-r",
+        names.neighbour,
+        "--json",
+        "--seed",
+        "1",
+        "--bundle",
+        &zip,
+        "--pcap",
+        &pcap,
+    ]);
+    std::thread::sleep(Duration::from_millis(500));
+    kill(Pid::from_raw(tcpdump.id() as i32), Signal::SIGTERM).unwrap();
+    tcpdump.wait().unwrap();
+    let document = document(&output);
+    assert_eq!(output.status.code(), Some(10), "{document:#}");
+    let kind = document["verdict"]["kind"].as_str().unwrap();
+
+    let alone = world.lasthop(&["verify", &zip]);
+    assert_eq!(alone.status.code(), Some(0), "{}", String::from_utf8_lossy(&alone.stdout));
+    let both = world.lasthop(&["verify", &zip, "--packets", &other, "--json"]);
+    let report: Value = serde_json::from_slice(&both.stdout).unwrap();
+    assert_eq!(both.status.code(), Some(0), "{report:#}");
+    assert_eq!(report["verdict"]["kind"], kind);
+    let check = report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "beside").unwrap();
+    assert_eq!(check["outcome"], "holds", "{check}");
+
+    let bundle = lasthop::bundle::open(&std::fs::read(&zip).unwrap()).unwrap();
+    assert_eq!(document["measurement"]["probes"], counts(&bundle.run).0);
+    let streamed = capture::replay(&read(&std::fs::read(&pcap).unwrap())).unwrap();
+    assert!(streamed.run == bundle.run, "{}", first_difference(&streamed.run, &bundle.run));
+    assert_eq!(split(&as_wireshark(Path::new(&pcap), bundle.run.source, false)), counts(&bundle.run));
+    // What tcpdump saw holds packets of others: at least the resets that our kernel sends.
+    let seen = read(&std::fs::read(&other).unwrap());
+    let again = capture::replay_beside(&seen, &bundle.run, None, bundle.settings).unwrap();
+    assert!(again.foreign > 0);
+    assert_eq!(counts(&again.run), counts(&bundle.run));
+    // A capture in which a probe is missing proves nothing.
+    let missing = Capture { packets: seen.packets[seen.packets.len() / 2..].to_vec(), ..seen };
+    assert!(matches!(
+        capture::replay_beside(&missing, &bundle.run, None, bundle.settings),
+        Err(capture::Fault::Missing { probe: 0 })
+    ));
+}
+
+#[test]
+fn tcpdump_beside_a_run_leads_to_the_same_verdict_four() {
+    beside_tcpdump("evidence four", FOUR, &["-i", "gw", "--time-stamp-precision=nano"]);
+}
+
+#[test]
+fn tcpdump_beside_a_run_leads_to_the_same_verdict_six() {
+    beside_tcpdump("evidence six", SIX, &["-i", "any"]);
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_a_readable_file() {
+    if !has("killed", &["capinfos", "tshark"]) {
+        return;
+    }
+    let Some(world) = World::build("killed") else { return };
+    world.nft("c4", FOUR, FORWARD, "DST drop");
+    let folder = tempfile::tempdir().unwrap();
+    let pcap = folder.path().join("s.pcapng");
+    let mut child = Command::new("ip")
+        .args([
+            "netns",
+            "exec",
+            &world.space("you"),
+            env!("CARGO_BIN_EXE_lasthop"),
+            "diagnose",
+            FOUR.target,
+            "25",
+        ])
+        .args(["-r", FOUR.neighbour, "--pcap", &pcap.display().to_string()])
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let grown = || std::fs::metadata(&pcap).is_ok_and(|metadata| metadata.len() > 6000);
+    let begun = (0..400).any(|_| {
+        grown() || {
+            std::thread::sleep(Duration::from_millis(10));
+            false
+        }
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(begun, "nothing was written");
+    let capture = read(&std::fs::read(&pcap).unwrap());
+    let again = capture::replay(&capture).unwrap();
+    assert!(!again.complete && again.run.end.is_none());
+    assert_eq!(split(&as_wireshark(&pcap, again.run.source, false)), counts(&again.run));
+    assert!(counts(&again.run).0 > 10 && counts(&again.run).1 > 5, "{:?}", counts(&again.run));
 }

@@ -1,5 +1,6 @@
 //! One binary for all integration tests: it links once.
 
+mod bundle;
 mod evidence;
 mod grounds;
 mod laws;

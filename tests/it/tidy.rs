@@ -17,10 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("verdict", &["number", "trace", "path"]),
     ("session", &["number", "trace", "probe", "path", "verdict"]),
     ("report", &["number", "trace", "path", "verdict"]),
-    (
-        "bundle",
-        &["number", "packet", "trace", "probe", "capture", "path", "verdict", "session", "report"],
-    ),
+    ("bundle", &["number", "packet", "trace", "probe", "capture", "path", "verdict", "session", "report"]),
 ];
 
 fn source() -> PathBuf {
