@@ -2,6 +2,8 @@
 
 use std::io::{Cursor, IsTerminal};
 
+use ct_codecs::{Base64, Decoder};
+
 /// A key that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -30,23 +32,18 @@ impl SecretKey {
     /// # Errors
     /// [`KeyError`].
     pub fn read(text: &str, password: Option<&str>) -> Result<Self, KeyError> {
-        let key_box =
-            || minisign::SecretKeyBox::from_string(text).map_err(|error| KeyError::NoKey(error.to_string()));
-        match key_box()?.into_unencrypted_secret_key() {
-            Ok(key) => return Ok(Self(key)),
-            // Whatever is wrong beside encryption is told below, when it is read with a password.
-            Err(_) if password.is_none() => {
-                let plausible = text.lines().nth(1).is_some_and(|line| line.len() > 200);
-                return Err(if plausible {
-                    KeyError::NeedsPassword
-                } else {
-                    KeyError::NoKey("it is too short".to_owned())
-                });
-            }
-            Err(_) => {}
+        let no_key = |error: &dyn std::fmt::Display| KeyError::NoKey(error.to_string());
+        let line = text.lines().nth(1).ok_or_else(|| no_key(&"it has no second line"))?;
+        let bytes = Base64::decode_to_vec(line.trim(), None).map_err(|error| no_key(&error))?;
+        let key = minisign::SecretKey::from_bytes(&bytes).map_err(|error| no_key(&error))?;
+        // minisign itself writes no checksum into a key without a password, and the library wants one: such a key is taken
+        // as it is, and its first signature checked.
+        if !key.is_encrypted() {
+            return Ok(Self(key));
         }
-        let password = password.map(str::to_owned);
-        key_box()?.into_secret_key(password).map(Self).map_err(|_| KeyError::WrongPassword)
+        let Some(password) = password else { return Err(KeyError::NeedsPassword) };
+        let key_box = minisign::SecretKeyBox::from_string(text).map_err(|error| no_key(&error))?;
+        key_box.into_secret_key(Some(password.to_owned())).map(Self).map_err(|_| KeyError::WrongPassword)
     }
 
     /// Reads a key that is encrypted, and asks at the terminal for its password.
@@ -57,22 +54,21 @@ impl SecretKey {
         if !std::io::stdin().is_terminal() {
             return Err(KeyError::NeedsPassword);
         }
-        let key_box =
-            minisign::SecretKeyBox::from_string(text).map_err(|error| KeyError::NoKey(error.to_string()))?;
-        key_box.into_secret_key(None).map(Self).map_err(|_| KeyError::WrongPassword)
+        let password =
+            rpassword::prompt_password("password of the key: ").map_err(|_| KeyError::NeedsPassword)?;
+        Self::read(text, Some(&password))
     }
 
     /// Signs a list of files; `comment` is signed with it.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKey`] if the key does not sign as it should.
     pub fn sign(&self, list: &[u8], comment: &str) -> Result<String, KeyError> {
-        minisign::sign(
-            None,
-            &self.0,
-            Cursor::new(list),
-            Some(comment),
-            Some("signature of a lasthop bundle's MANIFEST"),
-        )
-        .map(|signature| signature.into_string())
-        .map_err(|error| KeyError::NoKey(error.to_string()))
+        let wrong = |error: minisign::PError| KeyError::NoKey(error.to_string());
+        let public = minisign::PublicKey::from_secret_key(&self.0).map_err(wrong)?;
+        let words = Some("signature of a lasthop bundle's MANIFEST");
+        let signed = minisign::sign(Some(&public), &self.0, Cursor::new(list), Some(comment), words);
+        signed.map(|signature| signature.into_string()).map_err(wrong)
     }
 }
 

@@ -287,6 +287,15 @@ fn searched(
             });
         }
     }
+    let searched = told.filter(|told| !told.from_cache);
+    for found in searched.iter().flat_map(|told| &told.found) {
+        let shown = search::shown(run, found.address).map(|(_, _, outcome)| outcome.word());
+        if shown != Some(found.outcome.as_str()) {
+            difference.get_or_insert_with(|| {
+                format!("{}: search.found, {}: the packets show {shown:?}", name::RUN, found.address)
+            });
+        }
+    }
     checks.judge("search", difference, "every neighbour asked answered as it says");
     Ok(())
 }
@@ -519,28 +528,58 @@ fn beside(capture: &Capture, replayed: &Replayed, answers: &Answers, stated: &Do
 /// What two captures of one run must agree in: everything but times.
 #[derive(Serialize)]
 struct Gist {
-    verdict: Option<(String, Vec<u32>, Option<u8>, Option<u8>, String, String, Option<String>)>,
-    paths: Vec<Vec<(u8, Option<u32>, Vec<(Option<IpAddr>, Vec<u32>, schema::Replies)>)>>,
+    kind: Option<String>,
+    asns: Vec<u32>,
+    after_ttl: Option<u8>,
+    before_ttl: Option<u8>,
+    mechanism: Option<String>,
+    scope: Option<String>,
+    reason: Option<String>,
+    hops: Vec<GistHop>,
+}
+
+#[derive(Serialize)]
+struct GistHop {
+    host: String,
+    ttl: u8,
+    sent: Option<u32>,
+    responders: Vec<GistResponder>,
+}
+
+#[derive(Serialize)]
+struct GistResponder {
+    address: Option<IpAddr>,
+    asns: Vec<u32>,
+    replies: schema::Replies,
 }
 
 impl Gist {
     fn of(document: &Document) -> Self {
-        let verdict = document.verdict.as_ref().map(|verdict| {
-            (
-                verdict.kind.clone(),
-                verdict.asns.clone(),
-                verdict.after_ttl,
-                verdict.before_ttl,
-                verdict.mechanism.clone(),
-                verdict.scope.clone(),
-                verdict.reason.clone(),
-            )
-        });
-        let hop = |hop: &schema::Hop| {
-            let of = |one: &schema::Responder| (one.address, one.asns.clone(), one.replies.clone());
-            (hop.ttl, hop.sent, hop.responders.iter().map(of).collect())
+        let verdict = document.verdict.as_ref();
+        let word = |of: fn(&schema::Verdict) -> &String| verdict.map(|verdict| of(verdict).clone());
+        let responder = |one: &schema::Responder| GistResponder {
+            address: one.address,
+            asns: one.asns.clone(),
+            replies: one.replies.clone(),
         };
         let paths = document.target.iter().chain(&document.references);
-        Self { verdict, paths: paths.map(|path| path.hops.iter().map(hop).collect()).collect() }
+        let hops = paths.flat_map(|path| path.hops.iter().map(move |hop| (path, hop)));
+        Self {
+            kind: word(|verdict| &verdict.kind),
+            asns: verdict.map_or_else(Vec::new, |verdict| verdict.asns.clone()),
+            after_ttl: verdict.and_then(|verdict| verdict.after_ttl),
+            before_ttl: verdict.and_then(|verdict| verdict.before_ttl),
+            mechanism: word(|verdict| &verdict.mechanism),
+            scope: word(|verdict| &verdict.scope),
+            reason: verdict.and_then(|verdict| verdict.reason.clone()),
+            hops: hops
+                .map(|(path, hop)| GistHop {
+                    host: path.host.clone(),
+                    ttl: hop.ttl,
+                    sent: hop.sent,
+                    responders: hop.responders.iter().map(responder).collect(),
+                })
+                .collect(),
+        }
     }
 }

@@ -134,8 +134,11 @@ pub(super) fn about(environment: &Environment) -> About {
     }
 }
 
+/// A hop, by its TTL and address.
+type End = Option<(u8, IpAddr)>;
+
 /// The hops between which the verdict places the loss.
-fn ends(document: &Document) -> (Option<(u8, IpAddr)>, Option<(u8, IpAddr)>) {
+fn ends(document: &Document) -> (End, End) {
     let end = |ttl: Option<u8>, address: &Option<String>| ttl.zip(address.as_ref()?.parse().ok());
     let verdict = document.verdict.as_ref();
     (

@@ -16,7 +16,7 @@ const UNSENT: &str = "not sent: ";
 /// What no packet says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CaptureHead {
-    /// [`SCHEMA`].
+    /// `lasthop.capture/1`.
     pub schema: String,
     /// Of the measurement.
     pub measurement: Head,

@@ -136,3 +136,130 @@ fn mend_transport(old: &[u8], bytes: &mut [u8], header: &Header) -> Option<()> {
     *place = changed.to_be_bytes();
     Some(())
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::build::{self, Ip, Tcp};
+    use super::super::extensions::LabelEntry;
+    use super::*;
+
+    const US: [&str; 2] = ["192.168.1.10", "2001:db8::10"];
+    const STAND_IN: [&str; 2] = ["198.18.0.1", "2001:2::1"];
+    const HOST: [&str; 2] = ["185.70.40.101", "2001:c20:18::101"];
+    const ROUTER: [&str; 2] = ["10.1.1.1", "fd00::1"];
+    const ROUTERS_STAND_IN: [&str; 2] = ["198.18.0.2", "2001:2::2"];
+    const PUBLIC: [&str; 2] = ["212.188.0.1", "2a02:28::1"];
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn header(source: &str, destination: &str, ttl: u8) -> Ip {
+        let (source, destination) = (address(source), address(destination));
+        Ip { source, destination, ttl, tos: 0, id: 77, label: 5, dont_fragment: true }
+    }
+
+    fn segment(ip: &Ip, source: u16, destination: u16, flags: u8) -> Vec<u8> {
+        let (sequence, acknowledgment, window, options) = (9, 0, 1, &[][..]);
+        build::tcp(ip, &Tcp { source, destination, sequence, acknowledgment, flags, window, options })
+    }
+
+    fn syn(source: &str, host: &str) -> Vec<u8> {
+        segment(&header(source, host, 5), 40_000, 25, 2)
+    }
+
+    fn stand_in(address: IpAddr) -> IpAddr {
+        let pairs = (0..2)
+            .flat_map(|family| [(US[family], STAND_IN[family]), (ROUTER[family], ROUTERS_STAND_IN[family])]);
+        let found = pairs.into_iter().find(|(hidden, _)| address == self::address(hidden));
+        found.map_or(address, |(_, shown)| self::address(shown))
+    }
+
+    fn masked(packet: &[u8], family: usize) -> Vec<u8> {
+        let (old, new) = (syn(US[family], HOST[family]), syn(STAND_IN[family], HOST[family]));
+        let done = mask(packet, &Mask { stand_in: &stand_in, probe: (&old, &new) }).unwrap();
+        let (header, _) = ip::read(&done).unwrap();
+        if header.source.is_ipv4() {
+            assert_eq!(checksum(&done[..header.header_length], 0), 0, "the header's checksum");
+        }
+        done
+    }
+
+    #[test]
+    fn an_answer_is_the_one_that_the_host_would_have_sent() {
+        for family in 0..2 {
+            let answer = |to: &str| segment(&header(HOST[family], to, 58), 25, 40_000, 18);
+            assert_eq!(masked(&answer(US[family]), family), answer(STAND_IN[family]));
+            let datagram = |to: &str| build::udp(&header(HOST[family], to, 58), 53, 40_000, b"an answer");
+            assert_eq!(masked(&datagram(US[family]), family), datagram(STAND_IN[family]));
+            let echo = |to: &str| build::echo(&header(HOST[family], to, 58), true, 4, 5, b"odd");
+            assert_eq!(masked(&echo(US[family]), family), echo(STAND_IN[family]));
+            // A checksum that was never filled in, as on virtual links, is changed by as much and no more.
+            let mut unfilled = answer(US[family]);
+            let at = ip::read(&unfilled).unwrap().0.header_length + 16;
+            unfilled[at] ^= 0x5a;
+            let done = masked(&unfilled, family);
+            assert_ne!(done, answer(STAND_IN[family]));
+            let back = |other| if other == address(STAND_IN[family]) { address(US[family]) } else { other };
+            assert_eq!(mask(&done, &Mask { stand_in: &back, probe: (&[], &[]) }).unwrap(), unfilled);
+        }
+    }
+
+    #[test]
+    fn an_error_quotes_what_it_would_have_quoted_and_a_hidden_router_names_no_interface() {
+        for family in 0..2 {
+            let kind = [11, 3][family];
+            let labels = [LabelEntry { label: 16, tc: 0, bottom: true, ttl: 1 }];
+            let extension = build::extension(&labels, &[]);
+            let error = |from: &str, to: &str, extension: Option<&[u8]>| {
+                let mut quote = syn(to, HOST[family]);
+                // The path has taken the TTL down to one.
+                quote[[8, 7][family]] = 1;
+                if family == 0 {
+                    mend_header(&mut quote, 20).unwrap();
+                }
+                build::icmp_error(&header(from, to, 60), kind, 0, 0, &quote, extension)
+            };
+            for extension in [None, Some(extension.as_slice())] {
+                let done = masked(&error(PUBLIC[family], US[family], extension), family);
+                assert_eq!(done, error(PUBLIC[family], STAND_IN[family], extension));
+            }
+            let done = masked(&error(ROUTER[family], US[family], Some(&extension)), family);
+            let (read, payload) = ip::read(&done).unwrap();
+            assert_eq!(read.source, address(ROUTERS_STAND_IN[family]));
+            let icmp::Message::Error { quotation, extensions, .. } = icmp::read(&read, payload).unwrap()
+            else {
+                panic!("no error")
+            };
+            assert_eq!(quotation.header.source, address(STAND_IN[family]));
+            assert_eq!(quotation.ports(), Some((40_000, 25)));
+            assert_eq!(extensions.objects().count(), 0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_masked_or_refused(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..200),
+            version in prop_oneof![Just(0x45u8), Just(0x60), Just(0x4f)],
+            protocol in prop_oneof![Just(1u8), Just(6), Just(17), Just(58)],
+            old in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let six = version == 0x60;
+            if bytes.len() > 40 {
+                bytes[0] = version;
+                bytes[if six { 6 } else { 9 }] = protocol;
+                let length = (bytes.len() - if six { 40 } else { 0 }) as u16;
+                let at = if six { 4 } else { 2 };
+                bytes[at..at + 2].copy_from_slice(&length.to_be_bytes());
+            }
+            let new: Vec<u8> = old.iter().map(|byte| byte ^ 0xff).collect();
+            if let Some(done) = mask(&bytes, &Mask { stand_in: &stand_in, probe: (&old, &new) }) {
+                prop_assert!(ip::read(&done).is_ok());
+            }
+        }
+    }
+}

@@ -14,14 +14,14 @@ use lasthop::capture::{self, Log};
 use lasthop::path::Origins;
 use lasthop::report::{self, Document, Measured, Session};
 use lasthop::session::Diagnosis;
-use lasthop::sim::scenarios;
+use lasthop::sim::{Topology, scenarios};
 use lasthop::trace::Role;
 use lasthop::trace::schema::{AsTable, Vantage};
 use proptest::prelude::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::evidence::{STARTED, kept};
+use super::evidence::{STARTED, asked_by, kept};
 use super::sim::{origins, topology};
 
 fn table() -> AsTable {
@@ -47,7 +47,18 @@ struct Case {
 
 impl Case {
     fn of(name: &str, v6: bool, seed: u64, origins: &dyn Origins, simulated: bool) -> Self {
-        let (found, log, _) = kept(&topology(name), v6, seed, None);
+        Self::on(&topology(name), name, v6, seed, origins, simulated)
+    }
+
+    fn on(
+        topology: &Topology,
+        name: &str,
+        v6: bool,
+        seed: u64,
+        origins: &dyn Origins,
+        simulated: bool,
+    ) -> Self {
+        let (found, log, _) = kept(topology, v6, seed, None);
         let session = Session {
             vantage: Vantage {
                 source: Some(found.run.source),
@@ -348,6 +359,11 @@ fn an_as_that_the_table_does_not_know_is_found() {
         fails(&found).contains(&"origins") && found.first_difference.as_ref().unwrap().contains("AS64496"),
         "{found:#?}"
     );
+    let found = verify(&forged(&REAL, "origins.json", |text| {
+        replace(text, "\"neighbours\": []", "\"neighbours\": [[8359, 22822, true]]");
+    }));
+    assert!(fails(&found).contains(&"origins"), "{found:#?}");
+    assert!(found.first_difference.unwrap().contains("--as-rel"));
     // With a table that says otherwise than the one that was used, the ASes cannot be derived; that is said.
     struct Nothing;
     impl Origins for Nothing {
@@ -384,11 +400,14 @@ fn surroundings_that_contradict_the_run_are_found() {
 
 #[test]
 fn who_asked_can_be_hidden_and_the_rest_still_verifies() {
-    for (name, v6) in
-        [("proton", false), ("proton", true), ("nat", false), ("reject", true), ("found-reference", false)]
-    {
-        let origins = origins(&topology(name));
-        let case = Case::of(name, v6, 4, &origins, true);
+    let story = [None, Some("udp/53"), Some("icmp")].into_iter().flat_map(|probe| {
+        let topology = probe.map_or_else(|| topology("proton"), asked_by);
+        [("proton", false, topology.clone()), ("proton", true, topology)]
+    });
+    let others = [("nat", false), ("reject", true), ("found-reference", false), ("found-reference", true)];
+    for (name, v6, topology) in story.chain(others.map(|(name, v6)| (name, v6, topology(name)))) {
+        let origins = origins(&topology);
+        let case = Case::on(&topology, name, v6, 4, &origins, true);
         let whole = case.make(&origins, None);
         let hidden = case.with(&origins, |evidence| bundle::redact(evidence, &whole, None).unwrap());
         let found = verify(&hidden.bytes);

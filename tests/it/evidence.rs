@@ -6,16 +6,18 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lasthop::capture::{self, About, Capture, Log, Tap};
+use lasthop::probe::Transmit;
 use lasthop::session::{self, Diagnosis, Search};
 use lasthop::sim::{Network, Topology, scenarios};
 use lasthop::trace::record::Settings;
-use lasthop::trace::{Run, WallTime};
+use lasthop::trace::{Moment, Run, WallTime};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::net::skip;
+use super::session::Firewalled;
 use super::sim::{origins, topology};
 use super::world::{FORWARD, FOUR, Names, SIX, World, document};
 
@@ -67,6 +69,16 @@ fn written(found: &Diagnosis, log: &Log) -> Vec<u8> {
 
 fn read(bytes: &[u8]) -> Capture {
     capture::read(bytes).unwrap()
+}
+
+/// The story, asked with another protocol.
+pub(super) fn asked_by(probe: &str) -> Topology {
+    let mut topology = topology("proton");
+    topology.probe = probe.to_owned().try_into().unwrap();
+    for host in &mut topology.hosts {
+        host.open.push(53);
+    }
+    topology
 }
 
 fn first_difference(one: &Run, other: &Run) -> String {
@@ -161,6 +173,116 @@ fn a_stream_that_is_cut_anywhere_is_readable_up_to_there() {
             }
         }
         assert!(before > 50, "{before} packets");
+    }
+}
+
+#[test]
+fn icmp_and_udp_are_made_anew_as_well() {
+    for probe in ["icmp", "udp/53"] {
+        for v6 in [false, true] {
+            let (found, log, _) = kept(&asked_by(probe), v6, 2, None);
+            let again = capture::replay(&read(&written(&found, &log))).unwrap();
+            assert!(again.run == found.run, "{probe} {v6}: {}", first_difference(&again.run, &found.run));
+        }
+    }
+}
+
+#[test]
+fn probes_that_did_not_leave_are_in_the_record_without_a_packet() {
+    let topology = topology("proton");
+    for v6 in [false, true] {
+        let network = Network::new(&topology, v6, 1).unwrap();
+        let plan = network.plan(&topology, 1).unwrap();
+        let reference = plan.destinations[1].address;
+        // The reference is refused now and then, so that packets of others come between.
+        let denies = move |transmit: &Transmit, now: Moment| {
+            transmit.destination == reference && now.as_nanos() / 100_000_000 % 3 == 1
+        };
+        let mut wire = Firewalled { network, denies: Box::new(denies) };
+        let settings = Settings { wait: plan.wait, ..SETTINGS };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stream = Some(file.reopen().unwrap());
+        let mut tap = Tap::new(&mut wire, &plan, STARTED, settings, stream, &About::default()).unwrap();
+        let origins = origins(&topology);
+        let found = session::diagnose(plan, STARTED, &mut tap, &origins, 0.99, &mut |_| {}).unwrap();
+        let (log, _) = tap.finish();
+        assert!(found.run.probes.iter().any(|probe| probe.fault.is_some()));
+        for bytes in [written(&found, &log), std::fs::read(file.path()).unwrap()] {
+            let again = capture::replay(&read(&bytes)).unwrap();
+            assert!(again.run == found.run, "{}", first_difference(&again.run, &found.run));
+        }
+    }
+}
+
+/// The packets of a capture as another program would have them, on a link of this type, with other people's between.
+fn as_captured(capture: &Capture, link: u32, big_endian: bool, nanoseconds: bool) -> Vec<u8> {
+    let four = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+    let two = |value: u16| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+    let mut bytes = four(if nanoseconds { 0xa1b2_3c4d } else { 0xa1b2_c3d4 }).to_vec();
+    bytes.extend([two(2), two(4)].concat());
+    bytes.extend([four(0), four(0), four(262_144), four(link)].concat());
+    let mut add = |at: i64, frame: Vec<u8>| {
+        let fraction = at % 1_000_000_000 / if nanoseconds { 1 } else { 1000 };
+        let length = four(frame.len() as u32);
+        bytes.extend([four((at / 1_000_000_000) as u32), four(fraction as u32), length, length].concat());
+        bytes.extend(frame);
+    };
+    let frame = |packet: &[u8], kind: [u8; 2]| {
+        let mut frame = match link {
+            // An Ethernet frame inside a VLAN.
+            1 => [&[1; 12][..], &[0x81, 0x00, 0, 7], &kind].concat(),
+            113 => [&[0; 14][..], &kind].concat(),
+            276 => [&kind[..], &[0; 18]].concat(),
+            0 => four(2).to_vec(),
+            _ => Vec::new(),
+        };
+        frame.extend(packet);
+        // What Ethernet pads short frames with is no part of the packet.
+        frame.resize(frame.len().max(if link == 1 { 90 } else { 0 }), 0);
+        frame
+    };
+    let stranger =
+        [&[0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2][..], &[0; 8]].concat();
+    for packet in &capture.packets {
+        let kind = if packet.bytes[0] >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] };
+        add(packet.at.0, frame(&stranger, [0x08, 0x00]));
+        if link == 1 || link == 276 {
+            add(packet.at.0, frame(&[0; 40], [0x08, 0x06]));
+        }
+        add(packet.at.0, frame(&packet.bytes, kind));
+    }
+    bytes
+}
+
+#[test]
+fn captures_of_every_link_and_resolution_lead_to_the_same_record() {
+    for (name, v6) in [("proton", false), ("found-reference", true), ("loop", false)] {
+        let (found, log, settings) = kept(&topology(name), v6, 6, None);
+        let ours = read(&written(&found, &log));
+        let beside = |seen: &Capture| capture::replay_beside(seen, &found.run, log.search.as_ref(), settings);
+        for (number, link) in [1, 113, 276, 101, 0, 12].into_iter().enumerate() {
+            let (big_endian, nanoseconds) = (number % 2 == 0, number % 3 != 0);
+            let seen = read(&as_captured(&ours, link, big_endian, nanoseconds));
+            assert_eq!(seen.packets.len(), 2 * ours.packets.len(), "{name} link {link}");
+            assert_eq!(seen.others > 0, link == 1 || link == 276);
+            let again = beside(&seen).unwrap_or_else(|fault| panic!("{name} link {link}: {fault}"));
+            assert_eq!(again.foreign, ours.packets.len() as u64);
+            if nanoseconds {
+                assert!(
+                    again.run == found.run,
+                    "{name} {link}: {}",
+                    first_difference(&again.run, &found.run)
+                );
+                assert_eq!(again.search, log.search);
+            } else {
+                assert_eq!(counts(&again.run), counts(&found.run));
+            }
+        }
+        // With one bit of it changed a probe is none of this run.
+        let mut altered = read(&as_captured(&ours, 101, false, true));
+        *altered.packets[1].bytes.last_mut().unwrap() ^= 1;
+        let fault = beside(&altered).unwrap_err();
+        assert!(matches!(fault, capture::Fault::Packet { .. } | capture::Fault::Missing { .. }), "{fault}");
     }
 }
 
