@@ -171,3 +171,26 @@ impl Options {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_of_any_length_is_read_back_whole() {
+        // Characters of two bytes, so that no part may end just anywhere.
+        let long = "\u{e9}".repeat(100_000);
+        let mut bytes = Vec::new();
+        let mut writer = Writer::begin(&mut bytes, &About::default(), &long).unwrap();
+        let comments = ["one".to_owned(), long.clone(), String::new(), "two".to_owned()];
+        writer.packet(WallTime(1_000_000_001), true, &[0x45, 0, 0, 3], &comments).unwrap();
+        writer.end(WallTime(0), WallTime(2), 1, Losses::default(), &comments).unwrap();
+        let read = super::super::read(&bytes).unwrap();
+        assert_eq!(read.opening[0], long);
+        assert_eq!(read.packets[0].comments, comments);
+        assert_eq!(read.packets[0].at, WallTime(1_000_000_001));
+        assert_eq!(read.packets[0].bytes, [0x45, 0, 0], "three bytes, as the packet says");
+        assert_eq!(read.closing, comments);
+        assert!(!read.cut_short);
+    }
+}

@@ -62,6 +62,14 @@ impl Keep {
                 "give each a file of its own",
             ));
         }
+        for (flag, path) in [("--pcap", pcap), ("--bundle", bundle)] {
+            if path == Some(Path::new("-")) {
+                return Err(Failure::usage(
+                    format!("{flag} cannot be standard output: the report goes there"),
+                    "name a file",
+                ));
+            }
+        }
         if let Some(path) = pcap {
             let file = File::create(path).map_err(|error| unwritable(path, "capture", "--pcap", &error))?;
             keep.pcap = Some((path.to_owned(), file));

@@ -607,6 +607,8 @@ fn the_program_makes_bundles_and_verifies_them() {
         (vec!["verify", &zip, "--packets", &zip], 4),
         (vec!["verify"], 2),
         (vec!["demo", "--redact"], 2),
+        (vec!["demo", "--bundle", "-"], 2),
+        (vec!["demo", "--pcap", "-"], 2),
         (vec!["demo", "--bundle", &zip, "--pcap", &zip], 2),
         (vec!["demo", "--bundle", "/proc/nowhere/b.zip"], 3),
         (vec!["demo", "--pcap", "/proc/nowhere/b.pcapng"], 3),
