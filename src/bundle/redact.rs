@@ -62,7 +62,7 @@ pub fn redact(evidence: &Evidence<'_>, whole: &Made, key: Option<&SecretKey>) ->
     };
     if same(&document) != same(evidence.document) {
         let kind = document.verdict.map_or_else(String::new, |verdict| verdict.kind);
-        return Err(BundleError::Redaction(kind));
+        return Err(BundleError::Redaction(format!("the conclusion would be another one ({kind})")));
     }
     let environment = hidden.environment(evidence, whole);
     let evidence = Evidence {
@@ -85,7 +85,10 @@ impl Hidden {
     fn of(run: &Run, origins: &dyn Origins) -> Self {
         let mut hidden = Self { stand_ins: BTreeMap::new() };
         let named: Vec<IpAddr> = run.destinations.iter().map(|one| one.address).collect();
-        hidden.add(run.source, "our own address");
+        // Who measures towards itself has named itself.
+        if !named.contains(&run.source) {
+            hidden.add(run.source, "our own address");
+        }
         // Routers from here to the first one that is not private, on any path.
         let last = run.probes.iter().map(|probe| probe.ttl).max().unwrap_or(0);
         for ttl in run.first_ttl..=last {

@@ -331,8 +331,14 @@ fn owned(
         ("verdict.kind".to_owned(), of(&said), of(&made))
     });
     let difference = kind.or_else(|| part("verdict")).or(whole);
-    let difference = difference
-        .map(|(way, one, other)| format!("{}: {way} is {one}; from the packets follows {other}", name::RUN));
+    let ours = env!("CARGO_PKG_VERSION");
+    let version = match stated.tool.version.as_str() {
+        version if version == ours => String::new(),
+        version => format!(" (by the rules of {ours}; the bundle was made by {version})"),
+    };
+    let difference = difference.map(|(way, one, other)| {
+        format!("{}: {way} is {one}; from the packets follows {other}{version}", name::RUN)
+    });
     checks.judge("conclusion", difference, "paths, attribution and verdict follow from the packets");
     derived
 }

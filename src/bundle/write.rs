@@ -39,8 +39,8 @@ pub enum BundleError {
     /// The signature.
     #[error("cannot sign the MANIFEST: {0}")]
     Key(#[from] super::KeyError),
-    /// What is hidden would make another conclusion.
-    #[error("hiding addresses would change the conclusion: {0}")]
+    /// With the addresses hidden the packets would no longer be those of the run.
+    #[error("addresses cannot be hidden: {0}")]
     Redaction(String),
 }
 

@@ -129,7 +129,10 @@ impl Keep {
         let (made, whole) = match made {
             Ok(made) => made,
             Err(error) => {
-                let hint = "the report is not affected; run it again with --seed to make another try";
+                let hint = match error {
+                    bundle::BundleError::Redaction(_) => "leave out --redact to have the bundle as it is",
+                    _ => "the report is not affected",
+                };
                 return Some(Failure::environment(
                     "bundle",
                     format!("the bundle {} is not written: {error}", place.path.display()),

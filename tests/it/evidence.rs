@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::net::skip;
+use super::net::{missing_right, skip};
 use super::session::Firewalled;
 use super::sim::{origins, topology};
 use super::world::{FORWARD, FOUR, Names, SIX, World, document};
@@ -460,6 +460,31 @@ fn tcpdump_beside_a_run_leads_to_the_same_verdict_four() {
 #[test]
 fn tcpdump_beside_a_run_leads_to_the_same_verdict_six() {
     beside_tcpdump("evidence six", SIX, &["-i", "any"]);
+}
+
+#[test]
+fn a_trace_is_captured_and_who_measures_towards_itself_is_not_hidden_from_itself() {
+    if let Some(reason) = missing_right() {
+        return skip::<()>("towards itself", &reason).unwrap_or(());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let lasthop = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lasthop"));
+        command.args(words).env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_CACHE_HOME", "/nonexistent");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
+    };
+    lasthop(&["trace", "127.0.0.1", "9", "--pcap", &path("t.pcapng")]);
+    let again = capture::replay(&read(&std::fs::read(path("t.pcapng")).unwrap())).unwrap();
+    assert!(again.complete);
+    assert_eq!(again.run.reached(Run::TARGET), (true, Some(1)));
+    for words in [["127.0.0.1", "-T"], ["::1", "-U"], ["127.0.0.1", "-I"]] {
+        let zip = path("d.zip");
+        lasthop(&["diagnose", words[0], words[1], "--no-search", "--bundle", &zip, "--redact"]);
+        lasthop(&["verify", &zip]);
+        lasthop(&["verify", &format!("{zip}.unredacted")]);
+    }
 }
 
 #[test]
