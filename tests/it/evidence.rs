@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lasthop::capture::{self, About, Capture, Log, Tap};
-use lasthop::probe::Transmit;
-use lasthop::session::{self, Diagnosis, Search};
+use lasthop::probe::{Plan, Transmit};
+use lasthop::session::{self, Diagnosis, Glimpse, Search};
 use lasthop::sim::{Network, Topology, scenarios};
 use lasthop::trace::record::Settings;
-use lasthop::trace::{Moment, Run, WallTime};
+use lasthop::trace::{End, Moment, Run, WallTime};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -31,8 +31,20 @@ pub(super) fn kept(
     seed: u64,
     file: Option<std::fs::File>,
 ) -> (Diagnosis, Log, Settings) {
+    kept_of(topology, v6, seed, file, |_, _| {})
+}
+
+/// The same of a run that is planned or disturbed otherwise.
+fn kept_of(
+    topology: &Topology,
+    v6: bool,
+    seed: u64,
+    file: Option<std::fs::File>,
+    change: impl FnOnce(&mut Plan, &mut Network),
+) -> (Diagnosis, Log, Settings) {
     let mut network = Network::new(topology, v6, seed).unwrap();
-    let plan = network.plan(topology, seed).unwrap();
+    let mut plan = network.plan(topology, seed).unwrap();
+    change(&mut plan, &mut network);
     let search = topology.references.is_empty().then(|| Search {
         hints: Vec::new(),
         opt_out: Vec::new(),
@@ -43,19 +55,12 @@ pub(super) fn kept(
     let mut tap = Tap::new(&mut network, &plan, STARTED, settings, file, &About::default()).unwrap();
     let origins = origins(topology);
     let confidence = settings.confidence;
-    let found = session::diagnose_searching(
-        plan,
-        STARTED,
-        &mut tap,
-        &origins,
-        confidence,
-        search.as_ref(),
-        &mut |_| {},
-    )
-    .unwrap();
+    let observer = &mut |_: &Glimpse<'_>| {};
+    let found =
+        session::diagnose_searching(plan, STARTED, &mut tap, &origins, confidence, search.as_ref(), observer);
     let (log, fault) = tap.finish();
     assert!(fault.is_none(), "{fault:?}");
-    (found, log, settings)
+    (found.unwrap(), log, settings)
 }
 
 fn written(found: &Diagnosis, log: &Log) -> Vec<u8> {
@@ -184,6 +189,29 @@ fn icmp_and_udp_are_made_anew_as_well() {
             let again = capture::replay(&read(&written(&found, &log))).unwrap();
             assert!(again.run == found.run, "{probe} {v6}: {}", first_difference(&again.run, &found.run));
         }
+    }
+}
+
+#[test]
+fn runs_that_end_before_they_are_decided_are_made_anew_as_well() {
+    let at = |milliseconds: u64| Moment::from_nanos(milliseconds * 1_000_000);
+    for (name, v6) in [("proton", false), ("proton", true), ("found-reference", false)] {
+        // In the first look, in the search for a reference where there is one, and near the end.
+        for moment in [3, 90, 700, 2600, 4500, 6100] {
+            let stopped = |_: &mut Plan, network: &mut Network| network.interrupt_at(at(moment));
+            let (found, log, _) = kept_of(&topology(name), v6, 1, None, stopped);
+            let again = capture::replay(&read(&written(&found, &log))).unwrap();
+            assert!(again.run == found.run, "{name} {moment}: {}", first_difference(&again.run, &found.run));
+            assert_eq!(again.search, log.search, "{name} {moment}");
+        }
+        let (found, log, _) = kept_of(&topology(name), v6, 1, None, |plan, _| plan.budget.probes = 25);
+        assert_eq!(found.run.end, Some(End::OutOfProbes));
+        let again = capture::replay(&read(&written(&found, &log))).unwrap();
+        assert!(again.run == found.run, "{name}: {}", first_difference(&again.run, &found.run));
+        let (found, log, _) =
+            kept_of(&topology(name), v6, 1, None, |plan, _| plan.budget.time = Duration::from_millis(400));
+        let again = capture::replay(&read(&written(&found, &log))).unwrap();
+        assert!(again.run == found.run, "{name}: {}", first_difference(&again.run, &found.run));
     }
 }
 
