@@ -49,6 +49,8 @@
 //! ```
 
 pub mod asdb;
+pub mod bundle;
+pub mod capture;
 pub mod cli;
 #[cfg(feature = "fetch")]
 pub mod fetch;

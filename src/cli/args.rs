@@ -39,6 +39,9 @@ pub enum Command {
     /// Follow one path, with the AS of every hop
     #[command(after_long_help = exit::LIST)]
     Trace(Trace),
+    /// Check a bundle of evidence: its hashes, and whether its conclusion follows from its packets
+    #[command(after_long_help = exit::LIST)]
+    Verify(Verify),
     /// Run the main job in a simulated Internet: no root, no network
     Demo(Demo),
     /// Write a saved run in another format: for a ticket, a page with pictures, a spreadsheet, a program
@@ -88,6 +91,8 @@ pub struct Diagnose {
     /// How sure the place must be before it is named, from 0.5 to 0.9999
     #[arg(long, value_name = "SHARE", default_value = "0.99", value_parser = confidence)]
     pub confidence: f64,
+    #[command(flatten)]
+    pub keeping: Keeping,
     #[command(flatten)]
     pub probing: Probing,
     #[command(flatten)]
@@ -177,6 +182,9 @@ pub struct Probing {
     /// Asked before those that the table knows
     #[arg(long, value_name = "FILE")]
     pub ixp: Vec<PathBuf>,
+    /// Write every probe, and every reply that belongs to one, to FILE as they pass (pcapng, nanoseconds)
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
     /// A name for the place you measure from, kept in the report
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
@@ -189,6 +197,46 @@ pub struct Probing {
     /// Show the AS of every hop; that is always so
     #[arg(short = 'A', long = "as-path-lookups")]
     pub as_lookups: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Keeping {
+    /// Write report, record, packets and all they rest on to FILE (a zip archive), for `lasthop verify`
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+    /// Hide our own addresses, the private routers nearest to us and the interface in the bundle; the one in which nothing
+    /// is hidden is written beside it, as FILE.unredacted
+    #[arg(long, requires = "bundle")]
+    pub redact: bool,
+    /// Sign the bundle with this secret key of minisign; a password is taken from LASTHOP_KEY_PASSWORD, else asked for
+    #[arg(long, value_name = "KEY", requires = "bundle")]
+    pub sign: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// The bundle
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+    /// Demand a signature by this public key of minisign: a file, or the key itself
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// What another program captured beside the run, such as tcpdump (pcap or pcapng): it has to lead to the same
+    /// conclusion
+    #[arg(long, value_name = "FILE")]
+    pub packets: Option<PathBuf>,
+    /// IP-to-AS table to ask instead of the one built in: the one that the bundle names
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// AS relationships, where the bundle names some
+    #[arg(long, value_name = "FILE")]
+    pub as_rel: Option<PathBuf>,
+    /// Members and LANs of exchanges, where the bundle names some; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub ixp: Vec<PathBuf>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -255,13 +303,18 @@ pub struct Demo {
     /// Seed of every random choice
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
+    /// Write every simulated probe and reply to FILE as they pass (pcapng, nanoseconds)
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    #[command(flatten)]
+    pub keeping: Keeping,
     #[command(flatten)]
     pub output: Output,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Report {
-    /// A run, or a set of runs, as `--json` or `-o run.json` wrote it; `-` is standard input
+    /// A run, or a set of runs, as `--json` or `-o run.json` wrote it, or a bundle; `-` is standard input
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// The format [default: what FILE's name says: .txt, .md, .html, .json, .jsonl, .csv; else text]

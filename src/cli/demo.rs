@@ -8,15 +8,18 @@ use super::args;
 use super::diagnose;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
+use super::keep::{Keep, Surroundings};
 use super::live;
 use super::output::{self, Sink};
 use super::progress::Progress;
 use crate::asdb::Table;
+use crate::capture::Tap;
 use crate::path::{Origins, Overlay};
 use crate::report::{self, Document, Measured, Session};
 use crate::session::{self, Diagnosis, Search, Searched};
 use crate::sim::{self, Network, Topology};
 use crate::trace::WallTime;
+use crate::trace::record::Settings;
 use crate::trace::schema::Vantage;
 
 /// The scenario that is shown when none is named.
@@ -74,6 +77,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let name = words.scenario.as_deref().unwrap_or(STORY);
     let topology = scenario(name)?;
     let mut sink = Sink::open(&words.output)?;
+    let mut keep = Keep::open(words.pcap.as_deref(), Some(&words.keeping), topology.size.is_some())?;
     let mut network = Network::new(&topology, words.ipv6, words.seed)
         .map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))?;
     let plan = network
@@ -94,16 +98,20 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         source_ports: network.spare_port(),
         known: None,
     });
+    let settings = Settings { confidence: CONFIDENCE, wait: plan.wait };
+    let about = diagnose::about(&Session::default());
+    let mut tap = Tap::new(&mut network, &plan, STARTED_AT, settings, keep.stream()?, &about)?;
     let found = session::diagnose_searching(
         plan,
         STARTED_AT,
-        &mut network,
+        &mut tap,
         &origins,
         CONFIDENCE,
         search.as_ref(),
         &mut |glimpse| progress.see(glimpse),
     )?;
     progress.end();
+    let (log, unstreamed) = tap.finish();
     if let (Some(searched), true) = (&found.search, words.output.verbose > 0) {
         diagnose::touched(searched);
     }
@@ -128,6 +136,9 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         matrix: false,
     };
     let document = report::document(&known, measured, None);
+    let simulated = Some(topology.title.clone());
+    let around = Surroundings { table, origins: &origins, names: &[], simulated };
+    let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
     let unwritten = sink.write(
         document,
         |out, document| report::json(out, &with_truth(document, name, &topology, right)),
@@ -137,7 +148,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
             report::truth(out, &topology.truth, right, look)
         },
     )?;
-    if let Some(failure) = unwritten {
+    if let Some(failure) = unwritten.or(unkept) {
         failure.say();
         return Ok(failure.exit);
     }

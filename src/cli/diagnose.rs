@@ -6,17 +6,20 @@ use super::args::{self, Probing};
 use super::cache::{Cache, Key};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::keep::{Keep, Surroundings};
 use super::live::{self, Files, Socket};
 use super::opt_out::OptOut;
 use super::output::{self, Sink};
 use super::progress::Progress;
 use super::request::{self, Beside, Request, Variants};
-use crate::net::LiveWire;
+use crate::capture::{About, Tap};
+use crate::net::{self, LiveWire};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
 use crate::report::{self, Measured, Session};
 use crate::session::search::{self, Outcome};
 use crate::session::{self, Search, Searched};
+use crate::trace::record::Settings;
 use crate::trace::{End, Protocol, Run, SendFault};
 
 /// The reference that is not a host's name: one is looked for.
@@ -26,6 +29,8 @@ const AUTO: &str = "auto";
 pub fn diagnose(words: &args::Diagnose) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
+        let mut keep =
+            Keep::open(words.probing.pcap.as_deref(), Some(&words.keeping), words.probing.size.is_some())?;
         let named: Vec<String> =
             words.references.iter().filter(|name| !name.eq_ignore_ascii_case(AUTO)).cloned().collect();
         let asked = named.len() < words.references.len() || !words.hints.is_empty();
@@ -79,16 +84,20 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         if verbose && let Some(search) = &search {
             introduce_search(search, prefix);
         }
+        let settings = Settings { confidence: words.confidence, wait: plan.wait };
+        let stream = keep.stream()?;
+        let mut tap = Tap::new(&mut live.wire, &plan, started_at, settings, stream, &about(known))?;
         let found = session::diagnose_searching(
             live.plan,
             started_at,
-            &mut live.wire,
+            &mut tap,
             &data.grounds(),
             words.confidence,
             search.as_ref(),
             &mut |glimpse| progress.see(glimpse),
         );
         progress.end();
+        let (log, unstreamed) = tap.finish();
         let found = found?;
         if let (Some(key), Some(searched)) = (key, &found.search)
             && searched.is_worth_keeping()
@@ -114,8 +123,12 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             touched(searched);
         }
         cost(&plan, &found.run, verbose);
+        let grounds = data.grounds();
+        let around =
+            Surroundings { table: &data.table, origins: &grounds, names: &request.names, simulated: None };
+        let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::run)?;
-        match trouble.or(unwritten) {
+        match trouble.or(unwritten).or(unkept) {
             Some(failure) => {
                 failure.say();
                 Ok(failure.exit)
@@ -129,6 +142,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
 pub fn trace(words: &args::Trace) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
+        let mut keep = Keep::open(words.probing.pcap.as_deref(), None, false)?;
         let request = request::request(&words.probing, Beside::default())?;
         let verbose = words.output.verbose > 0;
         let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
@@ -136,11 +150,16 @@ pub fn trace(words: &args::Trace) -> Exit {
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
         let queries = words.probing.queries.unwrap_or(3);
+        // A trace concludes nothing; the confidence of a capture is what a conclusion from it would have.
+        let settings = Settings { confidence: 0.99, wait: plan.wait };
+        let stream = keep.stream()?;
+        let mut tap = Tap::new(&mut live.wire, &plan, started_at, settings, stream, &about(known))?;
         let found =
-            session::trace(live.plan, started_at, &mut live.wire, &data.grounds(), queries, &mut |glimpse| {
+            session::trace(live.plan, started_at, &mut tap, &data.grounds(), queries, &mut |glimpse| {
                 progress.see(glimpse);
             });
         progress.end();
+        let unkept = keep.streamed(tap.finish().1);
         let found = found?;
         let trouble = trouble(&found.run, found.fault.as_ref());
         let document = report::document(
@@ -157,7 +176,7 @@ pub fn trace(words: &args::Trace) -> Exit {
         );
         cost(&plan, &found.run, verbose);
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::trace)?;
-        match trouble.or(unwritten) {
+        match trouble.or(unwritten).or(unkept) {
             Some(failure) => {
                 failure.say();
                 Ok(failure.exit)
@@ -215,6 +234,15 @@ fn fits_the_interface(request: &Request, wire: &LiveWire) -> Result<(), Failure>
         format!("packets of {size} bytes do not fit through '{interface}', whose MTU is {mtu}"),
         format!("ask for --size {mtu} or less"),
     ))
+}
+
+/// What a capture says of its maker.
+pub fn about(known: &Session) -> About {
+    About {
+        application: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+        system: net::kernel(),
+        interface: known.vantage.interface.clone(),
+    }
 }
 
 /// Said before the first probe with `-v`, and in the README.

@@ -18,6 +18,8 @@ pub enum Exit {
     Environment = 3,
     /// A file, or a line of input, that cannot be read as what it should be.
     Input = 4,
+    /// `verify`: the evidence does not verify.
+    Unverified = 5,
     /// Lost, and somebody is named.
     Named = 10,
     /// Lost, and nobody is accused.
@@ -29,12 +31,14 @@ pub enum Exit {
 /// Shown in `--help` and the man page.
 pub const LIST: &str = "\
 Exit status:
-   0  the target answers; demo: the conclusion is the scenario's; other commands: done
+   0  the target answers; demo: the conclusion is the scenario's; verify: it does;
+      other commands: done
    1  demo: the conclusion is not the scenario's
    2  wrong arguments
    3  environment: no privilege, no route, no such interface, a name that does not
       resolve, an output that cannot be written
    4  bad input: a file, or a line of one
+   5  verify: the evidence does not verify
   10  lost, and somebody is named: lost_inside_as, lost_at_as_border, rejected,
       injected, routing_fault, partial
   11  lost, and nobody is accused: lost_in_as_range, destination_network,

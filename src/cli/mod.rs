@@ -3,9 +3,10 @@
 //! * `args`: the words, one definition for parser, help, man page and completions
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
-//! * one file a command: `diagnose` (and `trace`), `demo`, `report`, `db`; `shell` for completions, man page and schema
+//! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `db`; `shell` for completions, man page and schema
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
+//! * `keep`: what `--pcap` and `--bundle` write
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
@@ -18,6 +19,7 @@ mod exit;
 mod failure;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod keep;
 mod live;
 mod opt_out;
 mod output;
@@ -29,6 +31,7 @@ mod recognise;
 mod report;
 mod request;
 mod shell;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match &args.command {
         Command::Diagnose(given) => diagnose::diagnose(given),
         Command::Trace(given) => diagnose::trace(given),
+        Command::Verify(given) => verify::verify(given),
         Command::Demo(given) => demo::demo(given),
         Command::Report(given) => report::report(given),
         Command::Db(given) => db::db(given),

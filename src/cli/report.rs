@@ -8,6 +8,7 @@ use super::args;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::output::{self, format_of};
+use crate::bundle;
 use crate::report::{self, Format, LARGEST, Language, Letter, Look, Options, Runs, Share};
 
 /// `lasthop report`.
@@ -103,9 +104,18 @@ pub fn saved(path: &Path) -> Result<Runs, Failure> {
     let bytes = bytes.map_err(|error| {
         Failure::input(
             format!("cannot read {name}: {}", error_text(&error)),
-            Some("give a run that `lasthop diagnose -o run.json` wrote, or - and the run by a pipe".into()),
+            Some("give a run that `lasthop diagnose -o run.json` or --bundle wrote, or - and the run by a pipe".into()),
         )
     })?;
+    if bundle::is_bundle(&bytes) {
+        let bundle = bundle::open(&bytes).map_err(|error| {
+            Failure::input(
+                format!("cannot read {name}: {error}"),
+                Some("`lasthop verify` says what is wrong with a bundle".into()),
+            )
+        })?;
+        return Ok(Runs::from(bundle.document));
+    }
     Runs::read(bytes).map_err(|error| {
         Failure::input(format!("cannot read {name}: {}", error_text(&error)), Some(error.hint().into()))
     })

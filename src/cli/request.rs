@@ -1,11 +1,13 @@
 //! Words checked and turned into values, once.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::args::Probing;
 use super::failure::Failure;
-use crate::net::{self, Family, ResolveError};
+use crate::bundle::Name;
+use crate::net::{self, Clock, Family, ResolveError};
 use crate::number::special;
 use crate::probe::Budget;
 use crate::probe::pace::Pace;
@@ -85,6 +87,8 @@ pub struct Request {
     pub budget: Budget,
     /// Seed, random unless given.
     pub seed: u64,
+    /// Every name that was resolved, with all that was found.
+    pub names: Vec<Name>,
 }
 
 /// The protocol and port that the words ask for.
@@ -176,8 +180,16 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
     };
     // The version of IP that nobody asked for but the source address.
     let source = words.source.filter(|_| !words.ipv4 && !words.ipv6);
+    let names = RefCell::new(Vec::new());
+    // Evidence says how a name became an address, and when.
+    let lookup = |host: &str, family| {
+        let found = net::lookup(host, family)?;
+        let asked_at = Clock::start().started_at().rfc3339();
+        names.borrow_mut().push(Name { host: host.to_owned(), asked_at, addresses: found.addresses.clone() });
+        Ok::<_, ResolveError>(found)
+    };
     let resolved =
-        |endpoint: &Endpoint| net::lookup(&endpoint.host, asked).map_err(|error| unresolved(&error, source));
+        |endpoint: &Endpoint| lookup(&endpoint.host, asked).map_err(|error| unresolved(&error, source));
     let target_found = resolved(&target)?;
     let references_found = references.iter().map(resolved).collect::<Result<Vec<_>, _>>()?;
     // The family in which everybody has an address, in the order the system prefers for the target.
@@ -236,7 +248,7 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
     }
     if let Some(text) = beside.check {
         let endpoint = Endpoint::parse(text)?;
-        let found = net::lookup(&endpoint.host, Some(family)).map_err(|error| unresolved(&error, None))?;
+        let found = lookup(&endpoint.host, Some(family)).map_err(|error| unresolved(&error, None))?;
         let address = *pick(&found.addresses)
             .first()
             .ok_or_else(|| Failure::usage(format!("{text} has no address"), "name another host"))?;
@@ -264,7 +276,7 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
     }
     let mut candidates = Vec::new();
     for endpoint in &hints {
-        let found = net::lookup(&endpoint.host, Some(family)).map_err(|error| unresolved(&error, None))?;
+        let found = lookup(&endpoint.host, Some(family)).map_err(|error| unresolved(&error, None))?;
         let Some(address) = pick(&found.addresses).first().copied() else { continue };
         probeable(&endpoint.host, address)?;
         candidates.push(Hint { host: endpoint.host.clone(), address, port: endpoint.port, alias: false });
@@ -293,6 +305,7 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
         pace,
         budget: Budget { probes: words.max_probes, ..Budget::default() },
         seed: words.seed.unwrap_or_else(rand::random),
+        names: names.into_inner(),
     })
 }
 

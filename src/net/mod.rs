@@ -41,6 +41,7 @@
 mod clock;
 mod error;
 mod filter;
+mod host;
 mod interfaces;
 mod netlink;
 mod ports;
@@ -53,6 +54,7 @@ mod wire;
 
 pub use clock::Clock;
 pub use error::{OpenError, ResolveError};
+pub use host::{Synchronisation, kernel, synchronisation};
 pub use interfaces::{Interface, interfaces};
 pub use receiver::Stamps;
 pub use request::{DEFAULT_PORTS, DEFAULT_RECEIVE_BUFFER, Family, MOST_PORTS, Request};

@@ -9,6 +9,7 @@
 //! * [`tcp`], [`udp`], [`icmp`]: what is inside
 //! * [`quotation`]: a packet as an ICMP error carries it back, of any length
 //! * [`extensions`]: RFC 4884 with MPLS label stacks (RFC 4950) and interface information (RFC 5837)
+//! * [`mask`]: a reply with other addresses in it, for evidence that hides who asked
 //! * [`build`]: whole packets, checksums included
 //!
 //! All integers are in host order once read; the network's order stays inside this room.
@@ -18,6 +19,7 @@ pub mod build;
 pub mod extensions;
 pub mod icmp;
 pub mod ip;
+pub mod mask;
 pub mod quotation;
 pub mod tcp;
 pub mod udp;

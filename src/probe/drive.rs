@@ -1,7 +1,7 @@
 //! The loop between an engine, a wire and whoever says what is needed next.
 
 use super::engine::{Engine, Input, Output};
-use super::wire::{Heard, Wire, WireFault};
+use super::wire::{Heard, Part, Record, Wire, WireFault};
 use crate::trace::{Advice, Moment, Run};
 
 /// Reads the record so far and says what would tell it more.
@@ -38,22 +38,36 @@ pub fn carry_on(
             Output::Transmit(transmit) => {
                 let outcome = wire.send(&transmit);
                 engine.handle(wire.now(), Input::Sent(outcome));
+                let probe = transmit.probe;
+                if outcome.is_ok() {
+                    let record = Record::Sent { probe, packet: &transmit.packet };
+                    wire.record(Part::Measurement, engine.run(), record);
+                } else if engine.run().probe(probe).fault.is_some() {
+                    wire.record(Part::Measurement, engine.run(), Record::Unsent(probe));
+                }
             }
             Output::Ask => {
                 let advice = guide.advise(engine.run(), now);
                 engine.handle(now, Input::Advice(&advice));
             }
             Output::Wait(until) => match wire.wait(until) {
-                Ok(Heard::Packet(arrival)) => engine.handle(wire.now(), Input::Packet(&arrival)),
+                Ok(Heard::Packet(arrival)) => {
+                    if let Some(probe) = engine.hear(wire.now(), &arrival) {
+                        let record = Record::Received { probe, arrival: &arrival };
+                        wire.record(Part::Measurement, engine.run(), record);
+                    }
+                }
                 Ok(Heard::Quiet) => engine.handle(wire.now(), Input::Losses(wire.losses())),
                 Ok(Heard::Interrupted) => engine.handle(wire.now(), Input::Interrupt),
                 Err(fault) => {
                     engine.broken();
+                    wire.record(Part::Measurement, engine.run(), Record::Ended);
                     return Some(fault);
                 }
             },
             Output::Done(_) => {
                 engine.handle(now, Input::Losses(wire.losses()));
+                wire.record(Part::Measurement, engine.run(), Record::Ended);
                 return None;
             }
         }

@@ -158,7 +158,9 @@ impl Engine {
     pub fn handle(&mut self, now: Moment, input: Input<'_>) {
         self.run.ended_at = self.run.ended_at.max(now);
         match input {
-            Input::Packet(arrival) => self.receive(arrival),
+            Input::Packet(arrival) => {
+                self.receive(arrival);
+            }
             Input::Sent(outcome) => self.sent(now, outcome),
             Input::Advice(advice) => {
                 self.needs = advice.needs.iter().filter_map(|need| self.possible(need)).collect();
@@ -171,11 +173,55 @@ impl Engine {
         }
     }
 
-    /// Takes a packet that came in while another run had the wire. What is not this run's is no stray of its.
-    pub fn overhear(&mut self, arrival: &Arrival) {
+    /// Takes a packet as [`Input::Packet`] does, and says which probe it belongs to.
+    pub fn hear(&mut self, now: Moment, arrival: &Arrival) -> Option<ProbeId> {
+        self.run.ended_at = self.run.ended_at.max(now);
+        self.receive(arrival)
+    }
+
+    /// Takes a packet that came in while another run had the wire, and says which probe it belongs to. What is not this
+    /// run's is no stray of its.
+    pub fn overhear(&mut self, arrival: &Arrival) -> Option<ProbeId> {
         let strays = self.run.strays;
-        self.receive(arrival);
+        let probe = self.receive(arrival);
         self.run.strays = strays;
+        probe
+    }
+
+    /// What names this run's probes.
+    pub(super) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Takes a probe that left at `at` from the record of another run, as if it had been sent just now. Its replies are
+    /// not taken with it.
+    pub(super) fn retrace(&mut self, probe: Probe, at: Moment) {
+        let ttl = limited(&probe);
+        let bearer = self.bearer(probe.destination, ttl);
+        self.leaving = Some((probe.id, bearer));
+        self.groups = self.groups.max(probe.group);
+        self.run.probes.push(Probe {
+            sent_at: None,
+            fault: None,
+            given_up_at: None,
+            replies: Vec::new(),
+            ..probe
+        });
+        self.deadlines.push(None);
+        self.sent(at, Ok(at));
+    }
+
+    /// Takes a probe that did not leave from the record of another run.
+    pub(super) fn retrace_unsent(&mut self, probe: Probe) {
+        self.run.probes.push(Probe { sent_at: None, given_up_at: None, replies: Vec::new(), ..probe });
+        self.deadlines.push(None);
+    }
+
+    /// Ends a run that is retraced at the moment at which the other one ended.
+    pub(super) fn close(mut self, at: Moment) -> Run {
+        self.give_up(at);
+        self.run.ended_at = at;
+        self.run
     }
 
     /// Goes on with more destinations after a pause in which another run had the wire, or nothing was measured. The
@@ -436,7 +482,7 @@ impl Engine {
         self.longest_rtt.map_or(self.plan.wait, |longest| (longest * 3 + SHORTEST_WAIT).min(self.plan.wait))
     }
 
-    fn receive(&mut self, arrival: &Arrival) {
+    fn receive(&mut self, arrival: &Arrival) -> Option<ProbeId> {
         let found = match self.identity.recognise(&arrival.packet) {
             Ok(found) => found,
             Err(stray) => {
@@ -447,16 +493,20 @@ impl Engine {
                     Stray::WrongKey => &mut strays.wrong_key,
                     Stray::Rewritten => &mut strays.rewritten,
                 } += 1;
-                return;
+                return None;
             }
         };
         match self.assign(&found, arrival.at) {
-            Some((id, ambiguous)) => self.note(id, found, arrival.at, ambiguous),
+            Some((id, ambiguous)) => {
+                self.note(id, found, arrival.at, ambiguous);
+                return Some(id);
+            }
             // The flow's secret was right, or it would be no find; what is missing or wrong is the probe's name.
             None if found.quoted.is_some() && found.names == Names::Flow => self.run.strays.unnamed += 1,
             None if found.quoted.is_some() => self.run.strays.rewritten += 1,
             None => self.run.strays.wrong_key += 1,
         }
+        None
     }
 
     /// The probe a packet answers, and whether that is a guess.
@@ -531,6 +581,12 @@ impl Engine {
         let probe = &mut self.run.probes[id.0 as usize];
         let Some(sent_at) = probe.sent_at else { return };
         let rtt = at.since(sent_at);
+        // Whether it came in time is decided by when it came, not by when this program read it: the same packets give the
+        // same record, live or replayed. An answer in time that was read late takes the giving up back.
+        let deadline = self.deadlines[id.0 as usize];
+        let in_time = deadline.is_none_or(|deadline| at <= deadline);
+        let late = !in_time && probe.replies.iter().all(|reply| reply.late);
+        probe.given_up_at = if late { deadline } else { None };
         let duplicate =
             probe.replies.iter().any(|known| known.kind == found.kind && known.from == found.from);
         let reply = Reply {
@@ -540,7 +596,7 @@ impl Engine {
             kind: found.kind,
             reply_ttl: Some(found.reply_ttl),
             ip_id: found.ip_id,
-            late: probe.given_up_at.is_some(),
+            late,
             duplicate,
             ambiguous,
             quoted: found.quoted,
@@ -554,7 +610,7 @@ impl Engine {
         let first = probe.replies.is_empty();
         probe.replies.push(reply);
         self.stale = true;
-        if let Some(deadline) = self.deadlines[id.0 as usize].take() {
+        if let Some(deadline) = deadline {
             self.waiting.remove(&(deadline, id));
         }
         if let (ReplyKind::TooBig { mtu }, Role::Target | Role::Outsized) = (found.kind, role) {

@@ -89,6 +89,19 @@ pub struct Recognised {
     pub interfaces: Vec<InterfaceObject>,
 }
 
+/// A probe that a packet of ours is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// Which one.
+    pub probe: ProbeId,
+    /// Where to.
+    pub destination: DestinationId,
+    /// In which flow.
+    pub flow: FlowId,
+    /// With which TTL.
+    pub ttl: u8,
+}
+
 /// How exactly a packet names the probe it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
@@ -323,6 +336,49 @@ impl Identity {
                     6,
                 )
             }
+        }
+    }
+
+    /// The probe that this packet is, if it is one that this run can have sent; whether it is so byte for byte is
+    /// for the caller to see, who has [`packet`](Self::packet).
+    #[must_use]
+    pub fn own(&self, packet: &[u8]) -> Option<Own> {
+        let (header, payload) = ip::read(packet).ok()?;
+        if header.source != self.source || header.later_fragment {
+            return None;
+        }
+        let own = |found: Option<(DestinationId, FlowId)>, probe: ProbeId| {
+            let (destination, flow) = found?;
+            Some(Own { probe, destination, flow, ttl: header.ttl })
+        };
+        match header.protocol {
+            protocol::TCP => {
+                let segment = Segment::read(payload).ok()?;
+                // Our kernel's own resets come from the same ports.
+                if !segment.has(flags::SYN, flags::ACK | flags::RST) {
+                    return None;
+                }
+                let port = Some(segment.destination);
+                let (destination, flow) =
+                    self.find(header.destination, Protocol::Tcp, port, segment.source)?;
+                let (value, _) = segment.timestamps()?;
+                let index = value.wrapping_sub(self.clock(destination, flow));
+                own(Some((destination, flow)).filter(|_| index < MOST_PROBES), ProbeId(index))
+            }
+            protocol::UDP => {
+                let datagram = Datagram::read(payload).ok()?;
+                let port = Some(datagram.destination);
+                let found = self.find(header.destination, Protocol::Udp, port, datagram.source);
+                own(found, self.probe_of(datagram.checksum))
+            }
+            number if icmp::is_icmp(header.source, number) => match icmp::read(&header, payload).ok()? {
+                icmp::Message::Echo { reply: false, id, sequence, .. } => {
+                    let found = self.find(header.destination, Protocol::Icmp, None, id);
+                    own(found, self.probe_of(sequence))
+                }
+                _ => None,
+            },
+            _ => None,
         }
     }
 

@@ -9,6 +9,7 @@
 //! * [`pace`]: the budgets: packets a second in all, per router and per host
 //! * [`Engine`]: sends what is needed as fast as the budgets allow, keeps every reply
 //! * [`scout`]: the needs every measurement begins with: does the host answer, and along which path
+//! * [`Replay`]: the record of a run made anew from its packets, by the engine that made it
 //! * [`drive`]: the loop between an engine, a wire and a [`Guide`] that says what is needed next
 
 mod drive;
@@ -16,10 +17,12 @@ mod engine;
 pub mod identity;
 pub mod pace;
 mod plan;
+mod replay;
 pub mod scout;
 pub mod wire;
 
 pub use drive::{Guide, carry_on, drive};
 pub use engine::{Engine, Input, Output};
 pub use plan::{Budget, Plan, PlanError, small_control, variants};
-pub use wire::{Arrival, Heard, Transmit, Wire, WireFault};
+pub use replay::{Replay, ReplayError, Retraced};
+pub use wire::{Arrival, Heard, Part, Record, Transmit, Wire, WireFault};

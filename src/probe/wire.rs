@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::trace::{Losses, Moment, ProbeId, SendFault};
+use crate::trace::{Losses, Moment, ProbeId, Run, SendFault};
 
 /// A probe ready to leave: one complete IP packet, header and checksums included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,38 @@ pub enum WireFault {
     },
 }
 
+/// Whose packets these are: a measurement may lend its wire to a search for references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The measurement itself.
+    Measurement,
+    /// The search that it waits for, a run of its own.
+    Search,
+}
+
+/// What the engine has just made of a packet.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// This probe has left.
+    Sent {
+        /// Which.
+        probe: ProbeId,
+        /// As it left, from the IP header on.
+        packet: &'a [u8],
+    },
+    /// This probe could not be sent; its fault is in the run.
+    Unsent(ProbeId),
+    /// This packet came in and belongs to a probe.
+    Received {
+        /// Which.
+        probe: ProbeId,
+        /// As it came.
+        arrival: &'a Arrival,
+    },
+    /// Nothing more is sent for now.
+    Ended,
+}
+
 /// What carries probes and replies.
 ///
 /// One clock: the moments of `now`, `send` and the arrivals' `at` are of the same kind and start with the wire.
@@ -71,4 +103,10 @@ pub trait Wire {
 
     /// What the receiving side lost so far.
     fn losses(&mut self) -> Losses;
+
+    /// Told of every packet that counts, in the order in which the engine took them, with the record as it is then. Only
+    /// a wire that keeps a capture does anything with it.
+    fn record(&mut self, part: Part, run: &Run, record: Record<'_>) {
+        let _ = (part, run, record);
+    }
 }

@@ -135,7 +135,7 @@ pub fn diagnose_searching(
     let (target, references, judgment) = conclude(&run, &mut guide.atlas, confidence);
     let mut verdict = judgment.verdict;
     if let (Some(searched), Some(Reason::NoReference)) = (&searched, verdict.reason) {
-        verdict.next_step = Some(searched.next_step(run.destination(Run::TARGET)));
+        verdict.next_step = Some(search::next_step(&searched.record(), run.destination(Run::TARGET)));
     }
     Ok(Diagnosis { run, target, references, verdict, search: searched, fault })
 }

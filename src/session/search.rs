@@ -33,7 +33,7 @@ use super::{Glimpse, Observer};
 use crate::number::special;
 use crate::path::{Kind, Origins};
 use crate::probe::pace::Pace;
-use crate::probe::wire::{Heard, Transmit};
+use crate::probe::wire::{Heard, Part, Record, Transmit};
 use crate::probe::{Budget, Engine, Plan, PlanError, Wire, WireFault, drive};
 use crate::trace::{
     Advice, Destination, DestinationId, End, FlowId, Losses, Member, Moment, Need, Protocol, ReferenceKind,
@@ -267,26 +267,43 @@ impl Searched {
                 .collect(),
         }
     }
+}
 
-    /// What to do next where nobody was found.
-    pub(super) fn next_step(&self, target: &Destination) -> String {
-        let name = "name a host of the same network that works, on the same port: -r HOST";
-        let Some(prefix) = self.prefix else {
-            return format!(
-                "no announced prefix covers {}, so that no neighbour was searched for: {name}, or give some that may \
-                 work: --hint HOST",
-                target.address
-            );
-        };
-        if self.from_cache {
-            return format!(
-                "the search in {prefix} found nobody at {} (--no-cache repeats it): {name}",
-                self.searched_at.rfc3339()
-            );
-        }
-        let asked = self.touched.iter().filter(|touch| touch.rank.is_neighbour()).count();
-        format!("{asked} neighbours in {prefix} were asked and none answered: {name}, or --hint HOST")
+/// What to do next where a search found nobody.
+#[must_use]
+pub fn next_step(searched: &schema::Search, target: &Destination) -> String {
+    let name = "name a host of the same network that works, on the same port: -r HOST";
+    let Some(prefix) = &searched.prefix else {
+        return format!(
+            "no announced prefix covers {}, so that no neighbour was searched for: {name}, or give some that may work: \
+             --hint HOST",
+            target.address
+        );
+    };
+    if searched.from_cache {
+        return format!(
+            "the search in {prefix} found nobody at {} (--no-cache repeats it): {name}",
+            searched.searched_at
+        );
     }
+    let neighbour = |touched: &&schema::Touched| Rank::of_word(&touched.why).is_some_and(Rank::is_neighbour);
+    let asked = searched.touched.iter().filter(neighbour).count();
+    format!("{asked} neighbours in {prefix} were asked and none answered: {name}, or --hint HOST")
+}
+
+/// What the record of a search shows of an address that it asked: when first, with how many packets, and what came of it.
+/// `None` if it did not ask it.
+#[must_use]
+pub fn shown(run: &Run, address: IpAddr) -> Option<(WallTime, u32, Outcome)> {
+    let target = run.destination(Run::TARGET).address;
+    let rank = Rank::Bracket;
+    let candidates: Vec<Candidate> = run.destinations[1..]
+        .iter()
+        .map(|destination| Candidate { destination: destination.clone(), rank })
+        .collect();
+    let place = candidates.iter().position(|one| one.destination.address == address)?;
+    let state = Asking { candidates: &candidates, target }.state(run, place);
+    Some((run.started_at.at(state.first?), state.tries, state.outcome))
 }
 
 /// The announced prefix that covers an address. Private, reserved and unannounced addresses have none, nor has the
@@ -433,14 +450,22 @@ impl Wire for Shared<'_> {
 
     fn wait(&mut self, until: Moment) -> Result<Heard, WireFault> {
         let heard = self.wire.wait(until)?;
-        if let Heard::Packet(arrival) = &heard {
-            self.engine.overhear(arrival);
+        if let Heard::Packet(arrival) = &heard
+            && let Some(probe) = self.engine.overhear(arrival)
+        {
+            let record = Record::Received { probe, arrival };
+            self.wire.record(Part::Measurement, self.engine.run(), record);
         }
         Ok(heard)
     }
 
     fn losses(&mut self) -> Losses {
         self.wire.losses()
+    }
+
+    /// Who has the wire is the search.
+    fn record(&mut self, _: Part, run: &Run, record: Record<'_>) {
+        self.wire.record(Part::Search, run, record);
     }
 }
 

@@ -158,7 +158,8 @@ pub struct InterfaceObject {
 pub struct Reply {
     /// When it arrived, stamped by the kernel where the kernel can.
     pub received_at: Moment,
-    /// Arrival minus the probe's departure.
+    /// Arrival minus the probe's departure; written down in nanoseconds.
+    #[serde(with = "super::time::nanoseconds")]
     pub rtt: Duration,
     /// Source address of the answering packet.
     pub from: IpAddr,

@@ -1,7 +1,9 @@
 //! One binary for all integration tests: it links once.
 
 mod agreement;
+mod bundle;
 mod db;
+mod evidence;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod grounds;

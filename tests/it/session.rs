@@ -14,12 +14,12 @@ use lasthop::verdict::{Kind, Reason};
 use super::sim::topology;
 
 /// Whether this host's own firewall refuses a packet at a moment.
-type Denies = Box<dyn Fn(&Transmit, Moment) -> bool>;
+pub(super) type Denies = Box<dyn Fn(&Transmit, Moment) -> bool>;
 
 /// A host whose own firewall refuses what goes to some addresses, or ports of them, from some moment on.
-struct Firewalled {
-    network: Network,
-    denies: Denies,
+pub(super) struct Firewalled {
+    pub(super) network: Network,
+    pub(super) denies: Denies,
 }
 
 impl Wire for Firewalled {

@@ -374,3 +374,18 @@ fn every_packet_has_the_size_that_was_asked_for() {
         }
     }
 }
+
+/// What a replay does not follow is not put into a bundle, and says so before anything is measured.
+#[test]
+fn a_run_about_sizes_makes_no_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("b.zip");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lasthop"))
+        .args(["demo", "mtu-black-hole", "--bundle"])
+        .arg(&bundle)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--pcap"));
+    assert!(!bundle.exists());
+}

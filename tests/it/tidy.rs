@@ -9,6 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("packet", &["number"]),
     ("trace", &["number"]),
     ("probe", &["number", "packet", "trace"]),
+    ("capture", &["number", "packet", "trace", "probe"]),
     ("sim", &["number", "packet", "trace", "probe"]),
     ("net", &["number", "packet", "trace", "probe"]),
     ("asdb", &["number"]),
@@ -17,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("verdict", &["number", "trace", "path"]),
     ("session", &["number", "trace", "probe", "path", "verdict"]),
     ("report", &["number", "trace", "path", "verdict"]),
+    ("bundle", &["number", "packet", "trace", "probe", "capture", "path", "verdict", "session", "report"]),
 ];
 
 fn source() -> PathBuf {

@@ -1,0 +1,273 @@
+//! What is kept of a measurement beside its report: packets while it runs (`--pcap`), a bundle when it is over.
+//!
+//! Files are opened before anything is measured, and before privilege is given up; a measurement of minutes must not be
+//! lost to a name that was mistyped.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::args::Keeping;
+use super::failure::{Failure, error_text};
+use super::output;
+use crate::asdb::Table;
+use crate::bundle::{self, ClockState, Environment, Evidence, KeyError, Name, SecretKey};
+use crate::capture::Log;
+use crate::net;
+use crate::path::Origins;
+use crate::report::{Document, safe};
+use crate::trace::Run;
+
+/// Where the password of a secret key may be.
+const PASSWORD: &str = "LASTHOP_KEY_PASSWORD";
+
+/// What is to be kept, and where.
+#[derive(Default)]
+pub struct Keep {
+    pcap: Option<(PathBuf, File)>,
+    bundle: Option<Place>,
+    unredacted: Option<Place>,
+    key: Option<SecretKey>,
+}
+
+/// A file that is written when there is something to write.
+struct Place {
+    path: PathBuf,
+    file: File,
+    /// There was none before.
+    fresh: bool,
+    written: bool,
+}
+
+/// What a bundle says beside the measurement.
+pub struct Surroundings<'a> {
+    /// The table that was asked.
+    pub table: &'a Table,
+    /// Whose addresses they are.
+    pub origins: &'a dyn Origins,
+    /// Names and their addresses.
+    pub names: &'a [Name],
+    /// The scenario, where no packet was ever on a wire.
+    pub simulated: Option<String>,
+}
+
+impl Keep {
+    /// Opens what the words name, and reads the key; `sized` says that the size of packets is in question.
+    pub fn open(pcap: Option<&Path>, words: Option<&Keeping>, sized: bool) -> Result<Self, Failure> {
+        let mut keep = Self::default();
+        let bundle = words.and_then(|words| words.bundle.as_deref());
+        if sized && bundle.is_some() {
+            // What a router calls too big changes the target's packets in mid-run, which a replay does not follow yet.
+            return Err(Failure::usage(
+                "a run in which the size of packets is in question cannot be put into a bundle",
+                "keep its packets with --pcap and its document with -o run.json",
+            ));
+        }
+        if let Some(path) = pcap.filter(|path| Some(*path) == bundle) {
+            return Err(Failure::usage(
+                format!("--pcap and --bundle both name {}", path.display()),
+                "give each a file of its own",
+            ));
+        }
+        for (flag, path) in [("--pcap", pcap), ("--bundle", bundle)] {
+            if path == Some(Path::new("-")) {
+                return Err(Failure::usage(
+                    format!("{flag} cannot be standard output: the report goes there"),
+                    "name a file",
+                ));
+            }
+        }
+        if let Some(path) = pcap {
+            let file = File::create(path).map_err(|error| unwritable(path, "capture", "--pcap", &error))?;
+            keep.pcap = Some((path.to_owned(), file));
+        }
+        let Some(words) = words else { return Ok(keep) };
+        if let Some(path) = &words.sign {
+            keep.key = Some(secret_key(path)?);
+        }
+        if let Some(path) = &words.bundle {
+            keep.bundle = Some(Place::open(path)?);
+            if words.redact {
+                let mut name = path.clone().into_os_string();
+                name.push(".unredacted");
+                keep.unredacted = Some(Place::open(Path::new(&name))?);
+            }
+        }
+        Ok(keep)
+    }
+
+    /// The file for packets, to be streamed to.
+    pub fn stream(&mut self) -> Result<Option<File>, Failure> {
+        let copy = |(path, file): &(PathBuf, File)| {
+            file.try_clone().map_err(|error| unwritable(path, "capture", "--pcap", &error))
+        };
+        self.pcap.as_ref().map(copy).transpose()
+    }
+
+    /// Why the file with packets is not whole, if it is not.
+    pub fn streamed(&self, fault: Option<io::Error>) -> Option<Failure> {
+        let (path, _) = self.pcap.as_ref()?;
+        fault.map(|error| unwritable(path, "capture", "--pcap", &error))
+    }
+
+    /// Writes the bundle, if one was asked for. A failure does not cost the report.
+    pub fn write(
+        &mut self,
+        run: &Run,
+        log: &Log,
+        document: &Document,
+        around: &Surroundings<'_>,
+    ) -> Option<Failure> {
+        let place = self.bundle.as_mut()?;
+        let environment = environment(run, document, around);
+        let evidence = Evidence {
+            run,
+            log,
+            document,
+            origins: around.origins,
+            names: around.names,
+            environment: &environment,
+        };
+        let key = self.key.as_ref();
+        let made = bundle::make(&evidence, key).and_then(|whole| match &mut self.unredacted {
+            None => Ok((whole, None)),
+            Some(_) => bundle::redact(&evidence, &whole, key).map(|hidden| (hidden, Some(whole))),
+        });
+        let (made, whole) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let hint = match error {
+                    bundle::BundleError::Redaction(_) => "leave out --redact to have the bundle as it is",
+                    _ => "the report is not affected",
+                };
+                return Some(Failure::environment(
+                    "bundle",
+                    format!("the bundle {} is not written: {error}", place.path.display()),
+                    Some(hint.to_owned()),
+                ));
+            }
+        };
+        let mut written = place.write(&made.bytes);
+        if let (None, Some(whole), Some(place)) = (&written, &whole, &mut self.unredacted) {
+            written = place.write(&whole.bytes);
+        }
+        if written.is_none() {
+            output::talk(&format!(
+                "bundle: {}, SHA-256 {}",
+                safe(&place.path.display().to_string()),
+                made.sha256
+            ));
+        }
+        written
+    }
+}
+
+impl Place {
+    /// An existing file keeps its content until there is something to put in its place.
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let fresh = !path.exists();
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| unwritable(path, "bundle", "--bundle", &error))?;
+        Ok(Self { path: path.to_owned(), file, fresh, written: false })
+    }
+
+    /// Writes a file beside it and puts that in its place, so that there is a whole one or none. Where privilege was
+    /// needed to make files there, and is gone, the file that was opened then is written.
+    fn write(&mut self, bytes: &[u8]) -> Option<Failure> {
+        let beside = || -> io::Result<()> {
+            let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+            let mut hidden = std::ffi::OsString::from(".");
+            hidden.push(name);
+            hidden.push(format!(".{}", std::process::id()));
+            let path = self.path.with_file_name(hidden);
+            let done = File::options().write(true).create_new(true).open(&path).and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()?;
+                fs::rename(&path, &self.path)
+            });
+            if done.is_err() {
+                // What was begun is of no use to anybody; if it cannot be removed either, nothing more can be done.
+                let _ = fs::remove_file(&path);
+            }
+            done
+        };
+        // A device or pipe is written to, not replaced.
+        let plain = fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
+        let written = if plain { beside() } else { Err(io::ErrorKind::InvalidInput.into()) };
+        let written = written.or_else(|_| {
+            if plain {
+                self.file.rewind()?;
+                self.file.set_len(0)?;
+            }
+            self.file.write_all(bytes)?;
+            self.file.flush()
+        });
+        self.written = written.is_ok();
+        written.err().map(|error| unwritable(&self.path, "bundle", "--bundle", &error))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let empty = self.file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
+        if self.fresh && !self.written && empty {
+            // An empty file is no bundle; that it may stay is no harm.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What is around the measurement.
+fn environment(run: &Run, document: &Document, around: &Surroundings<'_>) -> Environment {
+    let clock = net::synchronisation();
+    let credit = |source: crate::asdb::SourceInfo| {
+        let licence = source.licence.map_or(String::new(), |licence| format!(": {licence}"));
+        format!("{}{licence}", source.name)
+    };
+    Environment {
+        schema: Environment::SCHEMA.to_owned(),
+        tool: document.tool.clone(),
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        seed: run.seed,
+        kernel: net::kernel(),
+        interface: document.vantage.interface.clone(),
+        simulated: around.simulated.clone(),
+        clock: ClockState {
+            synchronised: clock.synchronised,
+            source: clock.source,
+            offset_ns: None,
+            set_at: clock.set_at.map(crate::trace::WallTime::rfc3339),
+        },
+        losses: run.losses,
+        strays: run.strays,
+        table: document.asdb.clone(),
+        credits: around.table.info().sources.into_iter().map(credit).collect(),
+        redaction: None,
+    }
+}
+
+fn unwritable(path: &Path, what: &str, flag: &str, error: &io::Error) -> Failure {
+    Failure::environment(
+        "output",
+        format!("cannot write the {what} {}: {}", path.display(), error_text(error)),
+        Some(format!("choose another place with {flag} FILE, or leave {flag} out")),
+    )
+}
+
+fn secret_key(path: &Path) -> Result<SecretKey, Failure> {
+    let bad = |problem: String| {
+        Failure::input(
+            format!("the secret key {}: {problem}", path.display()),
+            Some("minisign -G makes one, minisign -G -W one without a password".to_owned()),
+        )
+    };
+    let text = fs::read_to_string(path).map_err(|error| bad(error_text(&error)))?;
+    let password = std::env::var(PASSWORD).ok();
+    match SecretKey::read(&text, password.as_deref()) {
+        Err(KeyError::NeedsPassword) => SecretKey::ask(&text).map_err(|error| match error {
+            KeyError::NeedsPassword => bad(format!("it is encrypted, and {PASSWORD} is not set")),
+            error => bad(error.to_string()),
+        }),
+        other => other.map_err(|error| bad(error.to_string())),
+    }
+}
