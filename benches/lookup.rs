@@ -110,6 +110,7 @@ fn main() -> ExitCode {
         let (fast, slow) = (index.lookup(address), packed.lookup(address));
         assert_eq!(fast, slow, "{address}");
         assert_eq!(index.asns(address), slow.asns.as_slice(), "{address}");
+        assert_eq!(index.origin(address), slow.asns.as_slice().first().copied(), "{address}");
         checked += 1;
     }
     println!("{checked} addresses: the index answers as the packed table does\n");
@@ -241,7 +242,7 @@ fn maxminddb_record(reader: &Reader<Vec<u8>>, address: IpAddr) -> u32 {
 }
 
 fn of_index(index: &Index, address: IpAddr) -> u32 {
-    index.asns(address).first().map_or(0, |asn| asn.0)
+    index.origin(address).map_or(0, |asn| asn.0)
 }
 
 fn summed<'a, A: Copy + 'a>(ask: impl Fn(A) -> u32 + 'a) -> Ask<'a, A> {

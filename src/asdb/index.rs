@@ -280,15 +280,19 @@ impl Blocks {
         blocks
     }
 
-    /// The origin, where it is one or none; `None` where only the array tells.
     #[inline]
-    fn origin(&self, address: u32) -> Option<&[Asn]> {
+    fn place(&self, address: u32) -> usize {
         let node = self.nodes[(address >> 14) as usize];
         let block = address >> 8 & 63;
         let before = (node.changes << (63 - block)).count_ones() - 1;
-        let place = node.base as usize + before as usize;
+        node.base as usize + before as usize
+    }
+
+    /// The origin, where it is one or none; `None` where only the array tells.
+    #[inline]
+    fn listed(&self, address: u32) -> Option<&[Asn]> {
+        let place = self.place(address);
         let origin = self.origins[place];
-        // Whether there is an AS is as good as a coin's toss for a random address: a length is sooner worked out than guessed.
         let count = usize::from(origin != Self::NOBODY);
         if origin == Self::SPLIT { None } else { self.origins.get(place..place + count) }
     }
@@ -367,8 +371,7 @@ impl Index {
         match address {
             IpAddr::V4(address) => {
                 let address = u32::from(address);
-                let origin = self.blocks.origin(address);
-                origin.unwrap_or_else(|| self.listed(self.four.value(address)))
+                self.blocks.listed(address).unwrap_or_else(|| self.listed(self.four.value(address)))
             }
             IpAddr::V6(address) => {
                 let address = u128::from(address);
@@ -377,6 +380,22 @@ impl Index {
                 if value & tag::SPECIAL != 0 { self.embedded(address) } else { self.listed(value) }
             }
         }
+    }
+
+    /// The first of [`asns`](Self::asns): the origin seen most, if there is one.
+    ///
+    /// Whether there is, is as good as a coin's toss for a random address, and a processor that guesses wrong has waited for
+    /// memory in vain: here nothing has to be guessed.
+    #[must_use]
+    #[inline]
+    pub fn origin(&self, address: IpAddr) -> Option<Asn> {
+        let IpAddr::V4(four) = address else { return self.asns(address).first().copied() };
+        let four = u32::from(four);
+        let mut origin = self.blocks.origins[self.blocks.place(four)];
+        if origin == Blocks::SPLIT {
+            origin = self.listed(self.four.value(four)).first().copied().unwrap_or(Blocks::NOBODY);
+        }
+        (origin != Blocks::NOBODY).then_some(origin)
     }
 
     #[inline]

@@ -155,9 +155,12 @@ proptest! {
         prop_assert_eq!(&again.done().write().unwrap(), &bytes, "a table of a table is that table");
         let (memory, file) = (Table::of_builder(builder(&sources), Format::RangeCsv), read(&bytes).unwrap());
         let indexed = read(&bytes).unwrap();
-        let _ = indexed.index();
+        let index = indexed.index();
         for address in probes() {
             let wanted = scan(&sources, address);
+            let whole = index.lookup(address);
+            prop_assert_eq!(index.asns(address), whole.asns.as_slice(), "{}", address);
+            prop_assert_eq!(index.origin(address), whole.asns.as_slice().first().copied(), "{}", address);
             for (way, table) in [("memory", &memory), ("file", &file), ("index", &indexed)] {
                 prop_assert_eq!(&told(table, &table.lookup(address)), &wanted, "{} {}", way, address);
             }
