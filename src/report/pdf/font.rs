@@ -65,7 +65,7 @@ impl Fonts {
     /// The face that has a character, that of `style` first, with the glyph there.
     fn find(&self, style: Style, character: char) -> Option<(usize, u16)> {
         let of = |at: usize| Some((at, self.faces[at].face.glyph_index(character)?.0));
-        of(style as usize).or_else(|| of(Style::Mono as usize))
+        of(style as usize).or_else(|| of(Style::Mono as usize)).or_else(|| of(Style::Regular as usize))
     }
 
     /// Text of which every character can be shown: those that act, or that no face has, are written as `\u{…}`.
@@ -267,6 +267,14 @@ mod tests {
         let known = "MTS PJSC, Москва, Łódź, Ünal, Αθήνα – → − ≥ ×… №";
         assert_eq!(fonts.clean(known), known);
         assert_eq!(fonts.clean("中\u{202e}\n"), "\\u{4e2d}\\u{202e}\\u{a}");
+        // What one face has, the others borrow: nothing vanishes.
+        for character in
+            ('\u{20}'..'\u{3000}').filter(|one| fonts.clean(&one.to_string()).chars().count() == 1)
+        {
+            for style in [Style::Regular, Style::Bold, Style::Mono] {
+                assert!(fonts.find(style, character).is_some(), "{character:?} {style:?}");
+            }
+        }
     }
 
     #[test]
