@@ -50,6 +50,7 @@ pub use write::{BundleError, Evidence, Made, make};
 pub(crate) mod name {
     pub const TICKET: &str = "ticket.txt";
     pub const REPORT: &str = "report.html";
+    pub const SHEETS: &str = "report.pdf";
     pub const RUN: &str = "run.json";
     pub const PROBES: &str = "probes.jsonl";
     pub const SEARCH: &str = "search.jsonl";

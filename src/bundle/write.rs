@@ -78,10 +78,15 @@ pub struct Made {
 type Render = fn(&mut dyn Write, &Document) -> io::Result<()>;
 
 /// What is written for people, each from the document alone: a verification writes it again and compares.
-pub(super) const WRITERS: &[(&str, Render)] = &[(name::TICKET, ticket), (name::REPORT, page)];
+pub(super) const WRITERS: &[(&str, Render)] =
+    &[(name::TICKET, ticket), (name::REPORT, page), (name::SHEETS, sheets)];
 
 fn ticket(out: &mut dyn Write, document: &Document) -> io::Result<()> {
     report::write(out, &Runs::from(document.clone()), Format::Ticket, Options::default())
+}
+
+fn sheets(out: &mut dyn Write, document: &Document) -> io::Result<()> {
+    report::write(out, &Runs::from(document.clone()), Format::Pdf, Options::default())
 }
 
 fn page(out: &mut dyn Write, document: &Document) -> io::Result<()> {

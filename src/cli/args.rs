@@ -244,8 +244,8 @@ pub struct Output {
     /// Print one JSON document on standard output instead of text
     #[arg(long)]
     pub json: bool,
-    /// The format of FILE; without -o, of standard output [default: what FILE's name says: .txt, .md, .html, .json,
-    /// .jsonl, .csv; else as standard output]
+    /// The format of FILE; without -o, of standard output [default: what FILE's name says: .txt, .md, .html, .pdf,
+    /// .json, .jsonl, .csv; else as standard output]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub format: Option<Format>,
     /// Write the report to a file as well; standard output stays what it is without it
@@ -317,7 +317,7 @@ pub struct Report {
     /// A run, or a set of runs, as `--json` or `-o run.json` wrote it, or a bundle; `-` is standard input
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// The format [default: what FILE's name says: .txt, .md, .html, .json, .jsonl, .csv; else text]
+    /// The format [default: what FILE's name says: .txt, .md, .html, .pdf, .json, .jsonl, .csv; else text]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub format: Option<Format>,
     /// The same as --format json

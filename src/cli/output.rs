@@ -42,6 +42,7 @@ impl Sink {
             ));
         }
         let format = wanted.unwrap_or(if words.json { Format::Json } else { Format::Text });
+        for_stdout(format)?;
         let copy = |path: &Path| -> Result<InFile, Failure> {
             let format = match words.format {
                 Some(format) => format,
@@ -81,6 +82,17 @@ impl Sink {
     }
 }
 
+/// Refuses to write to a terminal what is no text.
+pub fn for_stdout(format: Format) -> Result<(), Failure> {
+    match format.is_text() || !io::stdout().is_terminal() {
+        true => Ok(()),
+        false => Err(Failure::usage(
+            format!("{} is no text, and standard output is a terminal", format.word()),
+            format!("name a file: -o report.{}", format.word()),
+        )),
+    }
+}
+
 /// The format that a file's name says, if it has an ending.
 pub fn format_of(path: &Path) -> Result<Option<Format>, Failure> {
     let Some(ending) = path.extension() else { return Ok(None) };
@@ -89,7 +101,7 @@ pub fn format_of(path: &Path) -> Result<Option<Format>, Failure> {
         Some(format) => Ok(Some(format)),
         None => Err(Failure::usage(
             format!("'.{ending}' is no format that can be written"),
-            "name the file .txt, .md, .html, .json, .jsonl or .csv, or say which with --format",
+            "name the file .txt, .md, .html, .pdf, .json, .jsonl or .csv, or say which with --format",
         )),
     }
 }

@@ -73,6 +73,9 @@ fn write(words: &args::Report) -> Result<(), Failure> {
         (None, Some(path)) => format_of(path)?.unwrap_or(Format::Text),
         (None, None) => Format::Text,
     };
+    if words.file().is_none() {
+        output::for_stdout(format)?;
+    }
     let runs = saved(&words.run)?;
     let share = Share { address: words.share_address, asn: !words.hide_asn };
     match words.file() {

@@ -14,6 +14,8 @@ pub enum Format {
     Markdown,
     /// One page with its pictures, which asks nobody for anything.
     Html,
+    /// Sheets of A4, to print or to send.
+    Pdf,
     /// The published document.
     Json,
     /// One JSON object for each run, hop and responder.
@@ -28,11 +30,12 @@ pub enum Format {
 
 impl Format {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Text,
         Self::Ticket,
         Self::Markdown,
         Self::Html,
+        Self::Pdf,
         Self::Json,
         Self::Jsonl,
         Self::Csv,
@@ -48,12 +51,19 @@ impl Format {
             Self::Ticket => "ticket",
             Self::Markdown => "md",
             Self::Html => "html",
+            Self::Pdf => "pdf",
             Self::Json => "json",
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
             Self::Mtr => "mtr",
             Self::Ooni => "ooni",
         }
+    }
+
+    /// Whether it is text; else it is of no use on a terminal.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        !matches!(self, Self::Pdf)
     }
 
     /// What it is for, in a few words.
@@ -64,6 +74,7 @@ impl Format {
             Self::Ticket => "Plain text of 72 columns, to paste into a ticket",
             Self::Markdown => "Markdown, for GitHub, GitLab and wikis",
             Self::Html => "One page with pictures, which asks nobody for anything",
+            Self::Pdf => "The same on sheets of A4, to print or to send",
             Self::Json => "The published document",
             Self::Jsonl => "One JSON object a line: each run, then each of its hops and who answered there",
             Self::Csv => "One row for each hop and who answered there",
@@ -87,6 +98,7 @@ impl Format {
             "txt" | "text" => Self::Text,
             "md" | "markdown" => Self::Markdown,
             "html" | "htm" => Self::Html,
+            "pdf" => Self::Pdf,
             "json" => Self::Json,
             "jsonl" | "ndjson" => Self::Jsonl,
             "csv" => Self::Csv,

@@ -5,13 +5,13 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::escape::{clip, html as text};
+use super::escape::html as text;
 use super::palette;
 use super::picture::{self, Picture};
 use super::rows::{Cell, Lane, address_text, asn_text, cell, marks, network, replies, rows, short, stop};
 use super::runs::Runs;
-use super::words;
-use crate::trace::schema::{AsTable, Document, Path, Verdict};
+use super::words::{self, Tone};
+use crate::trace::schema::{Document, Path, Verdict};
 
 /// Runs that get pictures of their own: a page of more would be too heavy to read.
 const MOST_PICTURED: usize = 24;
@@ -23,13 +23,7 @@ const POLICY: &str =
 /// Writes all runs.
 pub(super) fn runs(out: &mut dyn Write, runs: &Runs) -> io::Result<()> {
     let mut page = String::with_capacity(64 << 10);
-    let title = match (runs.is_set, runs.documents.as_slice()) {
-        (false, [one]) => words::headline(one),
-        (_, all) => {
-            let conclusion = runs.conclusion.as_ref().and_then(words::together);
-            conclusion.map_or_else(|| format!("{} runs", all.len()), |(title, _)| title)
-        }
-    };
+    let title = words::title_of(runs);
     head(&mut page, &title);
     page.push_str("<main>\n");
     match (runs.is_set, runs.documents.as_slice()) {
@@ -174,42 +168,18 @@ fn run(page: &mut String, document: &Document, number: usize, alone: bool) {
     }
 }
 
-const fn class_of(kind: &str) -> &'static str {
-    match kind.as_bytes() {
-        b"reachable" => "well",
-        b"inconclusive"
-        | b"intercepted"
-        | b"local"
-        | b"host_or_return_path"
-        | b"destination_network"
-        | b"lost_in_as_range" => "",
-        _ => "loss",
-    }
-}
-
 fn class(verdict: &Verdict) -> &'static str {
-    class_of(&verdict.kind)
+    match words::tone(verdict) {
+        Tone::Well => "well",
+        Tone::Loss => "loss",
+        Tone::Other => "",
+    }
 }
 
 fn facts(page: &mut String, document: &Document) {
-    let mut rows = vec![("from", words::from(document)), ("to", words::target(document))];
-    rows.extend(document.target.as_ref().and_then(words::owner).map(|owner| ("in", owner)));
-    if let Some(label) = document.vantage.label.as_deref().filter(|label| !label.is_empty()) {
-        rows.push(("place", clip(label).into_owned()));
-    }
-    for reference in document.references.iter().take(8) {
-        let how = reference
-            .chosen
-            .as_ref()
-            .map_or_else(String::new, |chosen| format!(", {}", super::escape::clip_to(&chosen.words, 200)));
-        let answers = if reference.reached { "answers" } else { "does not answer" };
-        rows.push(("beside", format!("{} ({answers}{how})", words::beside(reference))));
-    }
-    rows.extend(words::when(document).map(|when| ("when", when)));
-    rows.extend(words::facts(document).into_iter().filter(|(name, _)| *name != "table"));
     page.push_str("<dl>\n");
     let mut before = "";
-    for (name, fact) in rows.iter().filter(|(_, fact)| !fact.is_empty()) {
+    for (name, fact) in words::key_facts(document).iter().filter(|(_, fact)| !fact.is_empty()) {
         // Several facts of a name stand below it together.
         if *name != before {
             add!(page, "<dt>{name}</dt>");
@@ -295,12 +265,11 @@ fn paths(page: &mut String, document: &Document, target: &Path, number: usize) {
             && !parted
         {
             parted = true;
-            let before =
-                before.map_or_else(String::new, |ttl| format!(", and are proven lost before hop {ttl}"));
             add!(
                 page,
-                "<tr class=\"stop\"><td colspan=\"{}\">The target’s packets are proven to reach hop {after}{before}.</td></tr>\n",
-                names.len()
+                "<tr class=\"stop\"><td colspan=\"{}\">{}</td></tr>\n",
+                names.len(),
+                words::parted(after, before)
             );
         }
         add!(
@@ -342,29 +311,16 @@ fn paths(page: &mut String, document: &Document, target: &Path, number: usize) {
 
 fn footer(page: &mut String, runs: &Runs) {
     page.push_str("<footer>\n");
-    let mut tables: Vec<&AsTable> = Vec::new();
-    for table in runs.documents.iter().filter_map(|document| document.asdb.as_ref()) {
-        if !tables.contains(&table) && tables.len() < 8 {
-            tables.push(table);
-        }
-    }
-    for table in &tables {
+    for table in words::tables(runs) {
         let link = match words::has_db_ip(table) {
             true => format!(" <a href=\"{}\">IP Geolocation by DB-IP</a>.", words::DB_IP),
             false => String::new(),
         };
         add!(page, "<p>AS numbers: {}.{link}</p>\n", text(&words::table(table)));
     }
-    let mut tools: Vec<String> = Vec::new();
-    for tool in runs.documents.iter().map(words::tool) {
-        if !tools.contains(&tool) && tools.len() < 8 {
-            tools.push(tool);
-        }
-    }
-    let tools = if tools.is_empty() { "lasthop".to_owned() } else { tools.join(", ") };
     add!(
         page,
         "<p>Made by {}. This page holds all it shows and asks nobody for anything.</p>\n</footer>\n",
-        text(&tools)
+        text(&words::tools(runs))
     );
 }

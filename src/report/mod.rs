@@ -5,7 +5,7 @@
 //! names, AS names, whatever a file holds) is escaped for each medium; see `escape`.
 //!
 //! * `words`, `rows`: what all writers say and show alike
-//! * `terminal`, `ticket`, `markdown`, `html`: for people; `picture` draws for `html`, in a form that other media can take
+//! * `terminal`, `ticket`, `markdown`, `html`, `pdf`: for people; `picture` draws for the last two
 //! * `letter`: a complaint to an operator, in the reader's language
 //! * `json`, `jsonl`, `csv`, `mtr`, `ooni`: for programs
 
@@ -21,6 +21,7 @@ mod markdown;
 mod mtr;
 mod ooni;
 pub mod palette;
+pub mod pdf;
 pub mod picture;
 mod rows;
 mod runs;
@@ -84,6 +85,7 @@ pub fn write(out: &mut dyn Write, runs: &Runs, format: Format, options: Options)
         Format::Ticket => ticket::runs(out, runs),
         Format::Markdown => markdown::runs(out, runs),
         Format::Html => html::runs(out, runs),
+        Format::Pdf => pdf::runs(out, runs),
         Format::Json => json::runs(out, runs),
         Format::Jsonl => jsonl::runs(out, runs),
         Format::Csv => csv::runs(out, runs),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::escape::{clip, clip_to};
 use super::rows::{Lane, asn_text};
+use super::runs::Runs;
 use crate::number::special;
 use crate::trace::schema::{AsTable, Balancer, Document, Path, TooBig, Variant, Verdict};
 
@@ -273,6 +274,40 @@ pub(super) fn headline(document: &Document) -> String {
     }
 }
 
+/// The title of a whole report.
+pub(super) fn title_of(runs: &Runs) -> String {
+    match (runs.is_set, runs.documents.as_slice()) {
+        (false, [one]) => headline(one),
+        (_, all) => {
+            let conclusion = runs.conclusion.as_ref().and_then(together);
+            conclusion.map_or_else(|| format!("{} runs", all.len()), |(title, _)| title)
+        }
+    }
+}
+
+/// How a verdict is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Well,
+    /// Packets are lost or turned away, and it is known where.
+    Loss,
+    Other,
+}
+
+/// The colour of a verdict's title.
+pub(super) fn tone(verdict: &Verdict) -> Tone {
+    match verdict.kind.as_str() {
+        "reachable" => Tone::Well,
+        "inconclusive"
+        | "intercepted"
+        | "local"
+        | "host_or_return_path"
+        | "destination_network"
+        | "lost_in_as_range" => Tone::Other,
+        _ => Tone::Loss,
+    }
+}
+
 /// The conclusion in a sentence or two.
 pub(super) fn summary(document: &Document) -> String {
     if let Some(verdict) = &document.verdict {
@@ -351,6 +386,32 @@ pub(super) fn facts(document: &Document) -> Vec<(&'static str, String)> {
         rows.push(("next", step.clone()));
     }
     rows.into_iter().map(|(name, text)| (name, clip_to(&text, SENTENCE).into_owned())).collect()
+}
+
+/// From where, to where, when, beside what, and [`facts`] without the table, which stands at the end: for media with room.
+pub(super) fn key_facts(document: &Document) -> Vec<(&'static str, String)> {
+    let mut rows = vec![("from", from(document)), ("to", target(document))];
+    rows.extend(document.target.as_ref().and_then(owner).map(|owner| ("in", owner)));
+    if let Some(label) = document.vantage.label.as_deref().filter(|label| !label.is_empty()) {
+        rows.push(("place", clip(label).into_owned()));
+    }
+    for reference in document.references.iter().take(8) {
+        let how = reference
+            .chosen
+            .as_ref()
+            .map_or_else(String::new, |chosen| format!(", {}", clip_to(&chosen.words, 200)));
+        let answers = if reference.reached { "answers" } else { "does not answer" };
+        rows.push(("beside", format!("{} ({answers}{how})", beside(reference))));
+    }
+    rows.extend(when(document).map(|when| ("when", when)));
+    rows.extend(facts(document).into_iter().filter(|(name, _)| *name != "table"));
+    rows
+}
+
+/// What is said in a table between the hops that the target's packets reach and those that they do not.
+pub(super) fn parted(after: u8, before: Option<u8>) -> String {
+    let before = before.map_or_else(String::new, |ttl| format!(", and are proven lost before hop {ttl}"));
+    format!("The target’s packets are proven to reach hop {after}{before}.")
 }
 
 /// What tables cannot show: answers without a hop, and places where no AS can be told.
@@ -637,6 +698,28 @@ pub(super) fn has_db_ip(table: &AsTable) -> bool {
 /// What made the report: `lasthop 0.1.0`.
 pub(super) fn tool(document: &Document) -> String {
     format!("{} {}", clip_to(&document.tool.name, 40), clip_to(&document.tool.version, 40))
+}
+
+/// The tables that runs used, each once; eight at most.
+pub(super) fn tables(runs: &Runs) -> Vec<&AsTable> {
+    let mut tables: Vec<&AsTable> = Vec::new();
+    for table in runs.documents.iter().filter_map(|document| document.asdb.as_ref()) {
+        if !tables.contains(&table) && tables.len() < 8 {
+            tables.push(table);
+        }
+    }
+    tables
+}
+
+/// What made the runs of a report, each once; eight at most.
+pub(super) fn tools(runs: &Runs) -> String {
+    let mut tools: Vec<String> = Vec::new();
+    for tool in runs.documents.iter().map(tool) {
+        if !tools.contains(&tool) && tools.len() < 8 {
+            tools.push(tool);
+        }
+    }
+    if tools.is_empty() { "lasthop".to_owned() } else { tools.join(", ") }
 }
 
 /// What several runs say together: its title and its sentence, where there is a conclusion.

@@ -13,6 +13,7 @@ mod laws;
 mod mmdb;
 mod net;
 mod packet;
+mod pdf;
 #[path = "../../benches/support/prefixes.rs"]
 mod prefixes;
 mod report;

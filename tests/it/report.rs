@@ -11,17 +11,17 @@ use std::process::{Command, Output, Stdio};
 use lasthop::report::{self, Format, Look, Options, ReadError, Runs, Share};
 use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_lasthop");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lasthop");
 
-fn file(name: &str) -> PathBuf {
+pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/report").join(name)
 }
 
-fn value(name: &str) -> Value {
+pub fn value(name: &str) -> Value {
     serde_json::from_slice(&fs::read(file(name)).unwrap()).unwrap()
 }
 
-fn read(value: &Value) -> Result<Runs, ReadError> {
+pub fn read(value: &Value) -> Result<Runs, ReadError> {
     Runs::read(serde_json::to_vec(value).unwrap())
 }
 
@@ -31,8 +31,13 @@ fn write(runs: &Runs, format: Format) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// Formats of text; the rest has tests of its own.
+fn texts() -> impl Iterator<Item = Format> {
+    Format::ALL.into_iter().filter(|format| format.is_text())
+}
+
 /// Three places, two targets, and what they say together.
-fn set() -> Value {
+pub fn set() -> Value {
     let mut runs = Vec::new();
     for (name, place, host) in [
         ("proton.json", "Moscow", "mx1.proton"),
@@ -53,7 +58,7 @@ fn set() -> Value {
 fn each_format_looks_as_it_did() {
     for name in ["proton", "ipv6", "rejected", "found"] {
         let runs = read(&value(&format!("{name}.json"))).unwrap();
-        for format in Format::ALL.into_iter().filter(|format| *format != Format::Json) {
+        for format in texts().filter(|format| *format != Format::Json) {
             // What differs between runs is shown by people's formats; programs' formats have one of each.
             if name == "proton" || matches!(format, Format::Ticket | Format::Text) {
                 insta::assert_snapshot!(format!("{name}_{}", format.word()), write(&runs, format));
@@ -87,7 +92,7 @@ fn every_scenario_can_be_written_in_every_format() {
         let name = scenario["name"].as_str().unwrap();
         let output = Command::new(PROGRAM).args(["demo", name, "--json"]).output().unwrap();
         let runs = Runs::read(output.stdout).unwrap();
-        for format in Format::ALL {
+        for format in texts() {
             let text = write(&runs, format);
             assert!(text.len() > 200 && text.ends_with('\n'), "{name} {}: {text}", format.word());
         }
@@ -104,7 +109,7 @@ fn every_scenario_can_be_written_in_every_format() {
 }
 
 /// Every text in a document that is not of a fixed list, an address or a time.
-fn poison(value: &mut Value, text: &str) {
+pub fn poison(value: &mut Value, text: &str) {
     const FREE: [&str; 17] = [
         "host",
         "as_name",
@@ -143,7 +148,7 @@ fn poison(value: &mut Value, text: &str) {
 }
 
 /// What a stranger may put into a name.
-fn hostile() -> Vec<String> {
+pub fn hostile() -> Vec<String> {
     let end = format!(
         "\u{1b}[2J\u{9b}1m\r\n\u{0}\u{202e}\u{2066}<script>alert(1)</script>\"'><img src=x onerror=y>]]>&amp;<!--\
          [x](http://evil.example) ![y](https://evil.example/p) | a | b | `c` **d** @everyone #1 :100: www.evil.example {}",
@@ -155,7 +160,7 @@ fn hostile() -> Vec<String> {
         .collect()
 }
 
-fn acts(one: char) -> bool {
+pub fn acts(one: char) -> bool {
     one.is_control()
         || matches!(one, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
@@ -349,7 +354,7 @@ fn an_archive_learns_of_us_what_we_share() {
 fn every_format_owns_up_to_its_table() {
     let runs = read(&value("proton.json")).unwrap();
     let hash = value("proton.json")["asdb"]["sha256"].as_str().unwrap().to_owned();
-    for format in Format::ALL {
+    for format in texts() {
         let text = write(&runs, format).split_whitespace().collect::<Vec<_>>().join(" ");
         for word in ["Route Views", "nro.net", "DB-IP", "2026-06-17", hash.as_str()] {
             assert!(text.replace('\\', "").contains(word), "{} does not say {word}", format.word());
@@ -413,7 +418,7 @@ fn other_versions_are_read() {
     saved["target"]["hops"][0]["responders"][0]["kind"] = json!("submarine");
     let bytes = [b"\xef\xbb\xbf".to_vec(), serde_json::to_vec(&saved).unwrap()].concat();
     let runs = Runs::read(bytes).unwrap();
-    for format in Format::ALL {
+    for format in texts() {
         assert!(!write(&runs, format).is_empty());
     }
     assert!(write(&runs, Format::Ticket).starts_with("EATEN BY A WHALE\n"));
@@ -424,7 +429,7 @@ fn other_versions_are_read() {
     saved["target"] = Value::Null;
     saved["error"] = json!({"kind": "privilege", "message": "no right to probe", "hint": null});
     let runs = read(&saved).unwrap();
-    for format in Format::ALL {
+    for format in texts() {
         let text = write(&runs, format);
         let rows = matches!(format, Format::Csv | Format::Ooni);
         assert!(rows || text.contains("no right to probe"), "{}: {text}", format.word());
@@ -459,7 +464,7 @@ fn no_numbers_bring_a_writer_down() {
             let mut saved = base.clone();
             numbers(&mut saved, &mut 0, change, to);
             let Ok(runs) = read(&saved) else { continue };
-            for format in Format::ALL {
+            for format in texts() {
                 let text = write(&runs, format);
                 assert!(text.len() < 300_000, "{change} {to} {}", format.word());
             }
@@ -469,7 +474,7 @@ fn no_numbers_bring_a_writer_down() {
     assert!(written > 200, "{written}");
 }
 
-fn lasthop(words: &[&str], input: Option<&[u8]>) -> Output {
+pub fn lasthop(words: &[&str], input: Option<&[u8]>) -> Output {
     let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut child = Command::new(PROGRAM)
         .args(words)

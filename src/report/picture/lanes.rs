@@ -1,7 +1,7 @@
 //! Paths as lanes, from the sender above to the host below.
 
-use super::canvas::{At, Canvas, Pen, SMALL, TEXT, fit, width};
-use super::{Picture, REFERENCES};
+use super::REFERENCES;
+use super::canvas::{At, Canvas, Drawing, Pen, SMALL, TEXT, fit, width};
 use crate::report::escape::clip;
 use crate::report::palette::{INK, LOSS, MUTED, NOBODY, RULE};
 use crate::report::rows::{Lane, asn_text, marks, replies, stop};
@@ -46,7 +46,7 @@ impl Rows {
     }
 }
 
-pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
+pub(in crate::report) fn draw(document: &Document) -> Option<Drawing> {
     let target = document.target.as_ref()?;
     let paths = std::iter::once(target).chain(document.references.iter().take(REFERENCES));
     let lanes: Vec<Lane<'_>> = paths.map(Lane::of).collect();
@@ -54,7 +54,7 @@ pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
     let last = lanes.iter().filter_map(|lane| lane.last).max()?.max(first);
     let stop = stop(document);
     let mut networks = Networks(Vec::new());
-    let mut canvas = Canvas::new(id);
+    let mut canvas = Canvas::default();
     let whole = LEFT + LANE * lanes.len().max(2) as f64;
     let rows = place(&lanes, first, last, stop);
     heads(&mut canvas, document, &lanes);
@@ -67,6 +67,7 @@ pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
         );
         let foot = y + ROW / 2.0;
         canvas.line((LEFT, foot), (whole, foot), RULE, 0.5, false);
+        canvas.may_break(foot);
     }
     for (at, lane) in lanes.iter().enumerate() {
         let x = LEFT + LANE * at as f64;

@@ -1,7 +1,7 @@
 //! Round-trip times hop by hop: a line from the shortest to the longest, a mark at the mean.
 
-use super::canvas::{At, Canvas, Pen, SMALL, TEXT, fit};
-use super::{Picture, REFERENCES};
+use super::REFERENCES;
+use super::canvas::{At, Canvas, Drawing, Pen, SMALL, TEXT, fit};
 use crate::report::palette::{Color, INK, MUTED, NETWORKS, RULE};
 use crate::report::rows::{Lane, short};
 use crate::trace::schema::{Document, RttMs};
@@ -11,7 +11,7 @@ const RIGHT: f64 = 14.0;
 const WIDTH: f64 = 360.0;
 const HEAD: f64 = 40.0;
 
-pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
+pub(in crate::report) fn draw(document: &Document) -> Option<Drawing> {
     let target = document.target.as_ref()?;
     let paths = std::iter::once(target).chain(document.references.iter().take(REFERENCES));
     let lanes: Vec<Lane<'_>> = paths.map(Lane::of).collect();
@@ -25,7 +25,7 @@ pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
     let scale = (WIDTH - LEFT - RIGHT) / end;
     let row = 7.0 * lanes.len() as f64 + 6.0;
     let bottom = HEAD + row * f64::from(u16::from(last - first) + 1);
-    let mut canvas = Canvas::new(id);
+    let mut canvas = Canvas::default();
     let each = (WIDTH - 8.0) / lanes.len() as f64;
     let mut x = 8.0;
     for (at, lane) in lanes.iter().enumerate() {
@@ -54,6 +54,7 @@ pub(super) fn draw(document: &Document, id: &str) -> Option<Picture> {
             Pen { at: At::End, size: SMALL, color: MUTED, bold: false },
             &ttl.to_string(),
         );
+        canvas.may_break(y + row / 2.0);
     }
     for (at, lane) in times.iter().enumerate() {
         for (ttl, rtt) in lane {

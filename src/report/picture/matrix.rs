@@ -1,7 +1,7 @@
 //! Several runs as a table in colour: places down the side, targets across.
 
-use super::canvas::{At, Canvas, Pen, SMALL, TEXT, fit, width};
-use super::{PLACES, Picture, TARGETS};
+use super::canvas::{At, Canvas, Drawing, Pen, SMALL, TEXT, fit, width};
+use super::{PLACES, TARGETS};
 use crate::report::palette::{Color, DOUBT, INK, LOSS, PANEL, RULE, WELL};
 use crate::report::runs::Runs;
 use crate::report::words;
@@ -29,7 +29,7 @@ fn fate(document: &Document) -> Fate {
     }
 }
 
-pub(super) fn draw(runs: &Runs, id: &str) -> Option<Picture> {
+pub(in crate::report) fn draw(runs: &Runs) -> Option<Drawing> {
     let (mut places, mut targets) = (Vec::new(), Vec::new());
     for document in &runs.documents {
         let (place, target) = (words::place(document), words::asked(document));
@@ -46,7 +46,7 @@ pub(super) fn draw(runs: &Runs, id: &str) -> Option<Picture> {
     if runs.documents.len() < 2 {
         return None;
     }
-    let mut canvas = Canvas::new(id);
+    let mut canvas = Canvas::default();
     let whole = SIDE + CELL * targets.len() as f64;
     for (at, target) in targets.iter().enumerate() {
         let x = SIDE + CELL * at as f64 + CELL / 2.0;
@@ -65,6 +65,7 @@ pub(super) fn draw(runs: &Runs, id: &str) -> Option<Picture> {
     for (row, place) in places.iter().enumerate() {
         let y = HEAD + ROW * row as f64;
         canvas.line((0.0, y), (whole, y), RULE, 1.0, false);
+        canvas.may_break(y);
         for (at, line) in few_lines(place, SIDE - 12.0, TEXT, true, 2).iter().enumerate() {
             canvas.text(
                 (4.0, y + 20.0 + 14.0 * at as f64),
