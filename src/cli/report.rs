@@ -54,13 +54,17 @@ fn complain(words: &args::Report) -> Result<(), Failure> {
         }
         Ok(())
     };
-    match words.file() {
-        Some(path) => {
-            let mut file = output::create(path)?;
-            output::replace(&mut file, path, write)
-        }
-        None => output::stdout(write),
+    let Some(path) = words.file() else { return output::stdout(write) };
+    let mut file = output::create(path)?;
+    if format_of(path).ok().flatten() != Some(Format::Pdf) {
+        return output::replace(&mut file, path, write);
     }
+    output::replace(&mut file, path, |out| {
+        let mut text = Vec::new();
+        write(&mut text)?;
+        let title = letters.first().and_then(|run| run.target.as_ref()).map_or("", |target| &target.host);
+        report::pdf::plain(out, &report::safe(title), language.code(), &String::from_utf8_lossy(&text))
+    })
 }
 
 fn write(words: &args::Report) -> Result<(), Failure> {

@@ -595,6 +595,11 @@ fn a_complaint_is_written_of_every_run_that_gives_cause() {
         }
     }
     assert!(letters > 30, "{letters}");
+    assert!(lasthop(&["demo", "-o", run]).status.success());
+    let sheets = folder.path().join("letter.pdf");
+    let words = ["report", run, "--complaint", "--lang", "ru", "-o", sheets.to_str().unwrap()];
+    assert!(lasthop(&words).status.success());
+    assert!(std::fs::read(&sheets).unwrap().starts_with(b"%PDF-"));
     assert_eq!(lasthop(&["report", run, "--complaint", "--lang", "tlh"]).status.code(), Some(2));
     assert_eq!(lasthop(&["report", run, "--to", "x"]).status.code(), Some(2));
 }
