@@ -15,7 +15,7 @@ use super::build::Builder;
 use super::error::{Error, Operation};
 use super::exchanges;
 use super::file::{self, File, SourceFile, SourceInfo};
-use super::sources::{self, Format, Options, Read};
+use super::sources::{self, Format, Options, Read, columns};
 
 /// What became of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -215,11 +215,10 @@ fn content(head: &[u8]) -> Content {
     }
 }
 
-/// Whether the first line is an object of its own, which lines of bgp.tools are.
+/// Whether the first line is a row of a table as JSON Lines, and not the beginning of one object over all the file.
 fn is_json_lines(head: &[u8]) -> bool {
     let line = head.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<serde_json::Value>(line)
-        .is_ok_and(|value| value.get("CIDR").is_some() || value.get("ASN").is_some())
+    std::str::from_utf8(line).is_ok_and(columns::is_object)
 }
 
 /// Reads AS relationships into the current source.

@@ -392,7 +392,13 @@ fn links_with_numbers_that_own_no_place_are_no_links() {
 
 #[test]
 fn what_a_file_is_its_content_tells() {
-    let cases: [(&[u8], &str, (u64, u64)); 9] = [
+    let cases: [(&[u8], &str, (u64, u64)); 11] = [
+        (b"{\"CIDR\":\"9.0.0.0/24\",\"ASN\":1,\"Hits\":900}\n", &Format::JsonLines.to_string(), (1, 1)),
+        (
+            b"{\"network\":\"9.0.0.0/24\",\"asn\":\"AS1\",\"as_name\":\"One\"}\n",
+            &Format::JsonLines.to_string(),
+            (1, 1),
+        ),
         (LINKS, "AS relationships, serial-2", (5, 4)),
         (MEMBERS, "PeeringDB", (2, 2)),
         (b"# RIPE\n1 ONE, GB\n2\n2 , GB\n", &Format::AsNames.to_string(), (3, 1)),
