@@ -15,6 +15,7 @@ use super::build::Builder;
 use super::error::{Error, Operation};
 use super::exchanges;
 use super::file::{self, File, SourceFile, SourceInfo};
+use super::sources::packed::Stream;
 use super::sources::{self, Format, Options, Read, columns};
 
 /// What became of a file.
@@ -105,7 +106,11 @@ impl Intake {
         name: &Path,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Taken, Error> {
-        let stream = sources::opened(reader, name, progress)?;
+        self.add_opened(sources::opened(reader, name, progress)?, name)
+    }
+
+    /// The same of what was begun to be read.
+    pub(super) fn add_opened(&mut self, stream: Stream<'_>, name: &Path) -> Result<Taken, Error> {
         let content = content(stream.head());
         if content == Content::Table {
             return self.add_table(sources::whole(stream, name)?, name);

@@ -217,9 +217,8 @@ impl Table {
                 Self::of_mmdb(Mmdb::new(bytes, path)?, sources::file_name(path))
             }
             Some(rows) => {
-                drop(stream);
                 let mut intake = Intake::new(Settings::default());
-                intake.add_reader(bytes.as_slice(), path, &mut |_| {})?;
+                intake.add_opened(stream, path)?;
                 let builder = intake.done();
                 if builder.is_empty() {
                     return Err(Error::Empty { path: path.to_path_buf() });

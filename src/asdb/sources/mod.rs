@@ -50,7 +50,7 @@ use std::path::Path;
 use jiff::civil::Date;
 
 pub use self::packed::Packing;
-use self::packed::{HEAD, Offsets, Stream};
+use self::packed::{HEAD, Hashed, Offsets, Stream};
 use self::text::{address, date_in, ends, is_skipped, origins, prefix};
 use super::build::Builder;
 use super::error::{Digest, Error, Operation, excerpt};
@@ -340,16 +340,18 @@ pub(crate) fn read_opened(
     options: &Options,
 ) -> Result<Read, Error> {
     let (packing, offsets) = (stream.packing, stream.offsets());
-    let result = match format_of(&stream, path)? {
-        Some(format) => read_stream(format, stream.input(), path, into, options),
-        None => bytes_of(stream.input(), path, LONGEST).and_then(|bytes| match recognise(&bytes, path)? {
+    let format = format_of(&stream, path)?;
+    let mut input = Hashed::new(stream.input());
+    let result = match format {
+        Some(format) => read_stream(format, &mut input, path, into, options),
+        None => bytes_of(&mut input, path, LONGEST).and_then(|bytes| match recognise(&bytes, path)? {
             Format::Mmdb => mmdb::read(bytes, path, into),
             format => read(format, &bytes, path, into),
         }),
     };
     let mut read = result.map_err(|error| told(error, packing, &offsets, path))?;
     read.packing = packing;
-    read.sha256 = stream.digest().map_err(|source| broken(packing, &offsets, path, source))?;
+    read.sha256 = input.digest().map_err(|source| broken(packing, &offsets, path, source))?;
     read.bytes = offsets.unpacked();
     if read.date.is_none() {
         read.date = date_in(&file_name(path));

@@ -4,7 +4,7 @@
 //! and parallel packers leave them. The first bytes decide, never the name. A stream that ends in the middle of a
 //! member is an error; what was unpacked before it is then worth nothing.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::rc::Rc;
@@ -163,17 +163,43 @@ impl<R: Read, F: FnMut(u64)> Read for Counted<R, F> {
     }
 }
 
-/// Takes the digest of what passes.
-struct Hashed<R> {
+/// Takes the digest of what is read through it.
+pub(crate) struct Hashed<R> {
     inner: R,
-    hasher: Rc<RefCell<Sha256>>,
+    hasher: Sha256,
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: BufRead> Hashed<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { inner, hasher: Sha256::new() }
+    }
+
+    /// SHA-256 of all there is, what nobody has read included.
+    pub(crate) fn digest(mut self) -> io::Result<Digest> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(Digest(self.hasher.finalize().into()))
+    }
+}
+
+impl<R: BufRead> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.inner.read(buffer)?;
-        self.hasher.borrow_mut().update(&buffer[..got]);
+        self.hasher.update(&buffer[..got]);
         Ok(got)
+    }
+}
+
+impl<R: BufRead> BufRead for Hashed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        // What is consumed was filled before, so that nothing is read here and nothing can fail.
+        if let Ok(filled) = self.inner.fill_buf() {
+            self.hasher.update(&filled[..count.min(filled.len())]);
+        }
+        self.inner.consume(count);
     }
 }
 
@@ -184,7 +210,6 @@ pub(crate) struct Stream<'r> {
     /// The head is all there is.
     pub(crate) complete: bool,
     offsets: Offsets,
-    hasher: Rc<RefCell<Sha256>>,
 }
 
 /// How far a stream is.
@@ -225,13 +250,12 @@ impl<'r> Stream<'r> {
             count: offsets.unpacked.clone(),
             tell: |_| {},
         };
-        let hasher = Rc::new(RefCell::new(Sha256::new()));
-        let unpacked: Box<dyn Read + 'r> = Box::new(Hashed { inner: unpacked, hasher: hasher.clone() });
+        let unpacked: Box<dyn Read + 'r> = Box::new(unpacked);
         let mut unpacked = BufReader::with_capacity(CHUNK, unpacked);
         let mut head = Vec::new();
         (&mut unpacked).take(HEAD as u64).read_to_end(&mut head).map_err(|error| failed(packing, error))?;
         let complete = unpacked.fill_buf().map_err(|error| failed(packing, error))?.is_empty();
-        Ok(Self { input: Cursor::new(head).chain(unpacked), packing, complete, offsets, hasher })
+        Ok(Self { input: Cursor::new(head).chain(unpacked), packing, complete, offsets })
     }
 
     /// The first [`HEAD`] bytes, or all if there are fewer.
@@ -241,12 +265,6 @@ impl<'r> Stream<'r> {
 
     pub(crate) fn offsets(&self) -> Offsets {
         self.offsets.clone()
-    }
-
-    /// SHA-256 of all that is unpacked, what nobody has read included.
-    pub(crate) fn digest(mut self) -> io::Result<Digest> {
-        io::copy(&mut self.input, &mut io::sink())?;
-        Ok(Digest(self.hasher.borrow().clone().finalize().into()))
     }
 
     /// All that is unpacked, from the beginning.
