@@ -16,6 +16,7 @@ use super::error::{Error, Operation};
 use super::exchanges;
 use super::file::{self, File, SourceFile, SourceInfo};
 use super::sources::packed::Stream;
+use super::sources::text::date_in;
 use super::sources::{self, Format, Options, Read, columns};
 
 /// What became of a file.
@@ -162,10 +163,8 @@ impl Intake {
     }
 
     /// Notes down what was taken with the source that it is of.
-    fn describe(&mut self, mut taken: Taken, path: &Path) -> Taken {
+    fn describe(&mut self, taken: Taken, path: &Path) -> Taken {
         let name = plain_name(path);
-        // A name like `routeviews-rv2-20260601-1200.pfx2as.gz` tells the day that the rows do not.
-        taken.date = taken.date.or_else(|| adjacency::days(name.as_bytes()).next());
         let settings = &self.settings;
         let source = self.builder.source();
         // Overrides among the parts of one source are none of it.
@@ -247,7 +246,8 @@ fn links(bytes: &[u8], path: &Path, into: &mut Builder) -> Result<Taken, Error> 
 /// Reads exchanges and their members into the current source.
 fn lans(bytes: &[u8], path: &Path, into: &mut Builder) -> Result<Taken, Error> {
     let found = exchanges::read_contents(bytes, path)?;
-    let (format, date, rows) = (found.form.to_string(), found.date, found.rows);
+    let (format, rows) = (found.form.to_string(), found.rows);
+    let date = found.date.or_else(|| date_in(&sources::file_name(path)));
     into.exchanges(found);
     let sha256 = file::digest(bytes).to_string();
     Ok(Taken { format, read: rows, kept: rows, date, sha256, ..Taken::default() })

@@ -58,14 +58,13 @@ type Sighting = (FlowId, IpAddr);
 /// simply go different ways.
 #[must_use]
 pub fn balancers(run: &Run) -> Vec<Balancer> {
-    let last = run.probes.iter().map(|probe| probe.ttl).filter(|ttl| *ttl <= run.max_ttl).max().unwrap_or(0);
     let compared: Vec<DestinationId> = run
         .destinations()
         .filter(|(_, one)| matches!(one.role, Role::Target | Role::Reference(_)))
         .map(|(id, _)| id)
         .collect();
-    let hops: Vec<Vec<Vec<Sighting>>> =
-        (0..=last).map(|ttl| compared.iter().map(|id| sightings(run, *id, ttl)).collect()).collect();
+    let hops = sightings(run, &compared);
+    let last = hops.len().saturating_sub(1) as u8;
     let mut found: Vec<Balancer> = Vec::new();
     for ttl in 1..=last {
         let hop = &hops[usize::from(ttl)];
@@ -96,14 +95,20 @@ const fn rank(by: BalancedBy) -> u8 {
     }
 }
 
-fn sightings(run: &Run, id: DestinationId, ttl: u8) -> Vec<Sighting> {
-    let limited = run.probes_to(id).filter(|probe| probe.ttl == ttl && probe.stage != Stage::Reach);
-    limited
-        .filter_map(|probe| {
-            let reply = probe.replies.iter().find(|reply| reply.kind == ReplyKind::TimeExceeded)?;
-            Some((probe.flow, reply.from))
-        })
-        .collect()
+/// Which routers each of these destinations' probes met, by TTL.
+fn sightings(run: &Run, compared: &[DestinationId]) -> Vec<Vec<Vec<Sighting>>> {
+    let mut hops: Vec<Vec<Vec<Sighting>>> = Vec::new();
+    for probe in run.probes.iter().filter(|probe| probe.was_sent() && probe.stage != Stage::Reach) {
+        let Some(place) = compared.iter().position(|id| *id == probe.destination) else { continue };
+        let reply = probe.replies.iter().find(|reply| reply.kind == ReplyKind::TimeExceeded);
+        let Some(reply) = reply else { continue };
+        let ttl = usize::from(probe.ttl);
+        if hops.len() <= ttl {
+            hops.resize(ttl + 1, vec![Vec::new(); compared.len()]);
+        }
+        hops[ttl][place].push((probe.flow, reply.from));
+    }
+    hops
 }
 
 /// Whether the probes to one destination met several routers here, and what chose.
