@@ -29,7 +29,7 @@ pub fn report(words: &args::Report) -> Exit {
 /// A complaint about each run that gives cause for one.
 fn complain(words: &args::Report) -> Result<(), Failure> {
     let language = Language::of_code(&words.lang).unwrap_or(Language::English);
-    let form = Letter { language, to: words.to.as_deref(), zone: None };
+    let form = Letter { language, to: words.to.as_deref() };
     let runs = saved(&words.run)?;
     let mut letters = Vec::new();
     let mut refused = None;

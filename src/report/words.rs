@@ -65,11 +65,16 @@ pub(super) fn when(document: &Document) -> Option<String> {
 /// A time on the clock on the wall at `offset` (`+03:00`) from UTC.
 fn local(time: &str, offset: &str) -> Option<String> {
     let time: jiff::Timestamp = time.parse().ok()?;
-    let sign = if offset.starts_with('-') { -1 } else { 1 };
-    let (hours, minutes) = offset.strip_prefix(['+', '-'])?.split_once(':')?;
-    let seconds = sign * (hours.parse::<i32>().ok()? * 60 + minutes.parse::<i32>().ok()?).checked_mul(60)?;
-    let zone = jiff::tz::Offset::from_seconds(seconds).ok()?.to_time_zone();
+    let zone = self::offset(offset)?.to_time_zone();
     Some(time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// How far a clock is from UTC, written `+03:00`.
+pub(super) fn offset(text: &str) -> Option<jiff::tz::Offset> {
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let (hours, minutes) = text.strip_prefix(['+', '-'])?.split_once(':')?;
+    let minutes = hours.parse::<i32>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
+    jiff::tz::Offset::from_seconds(minutes.checked_mul(sign * 60)?).ok()
 }
 
 /// The protocol, and the port where it has one: `TCP port 25`.
@@ -127,7 +132,7 @@ pub(super) fn owner(path: &Path) -> Option<String> {
     path.asn.map(|asn| as_with_name(asn, path.as_name.as_deref()))
 }
 
-fn as_with_name(asn: u32, name: Option<&str>) -> String {
+pub(super) fn as_with_name(asn: u32, name: Option<&str>) -> String {
     match name.filter(|name| !name.is_empty()) {
         Some(name) => format!("AS{asn} ({})", clip(name)),
         None => format!("AS{asn}"),
@@ -622,7 +627,7 @@ pub(super) fn question(document: &Document) -> Option<String> {
 }
 
 /// An address as a host route, as operators look it up.
-fn route(address: IpAddr) -> String {
+pub(super) fn route(address: IpAddr) -> String {
     format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 })
 }
 

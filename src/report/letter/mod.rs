@@ -14,12 +14,14 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
 use super::escape::safe;
-use crate::trace::schema::{Document, Hop, Path, Verdict};
+use super::rows::{self, Cell, Lane, address_text, asn_text};
+use super::words;
+use crate::trace::schema::{Document, Path, Verdict};
 
+/// Columns of an address beside others; a longer one has a line of its own.
+const ADDRESS: usize = 24;
 /// The widest line, in columns: what ticket systems quote without breaking it.
 const WIDTH: usize = 72;
-/// Prefix lengths of one address.
-const HOST_BITS: [u8; 2] = [32, 128];
 
 /// The languages a letter can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +68,12 @@ impl Language {
 }
 
 /// What a letter needs beyond the evidence.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Letter<'a> {
     /// The language.
     pub language: Language,
     /// The addressee, as the user writes it.
     pub to: Option<&'a str>,
-    /// The reader's zone, for local times beside UTC; the one of the run where it is not said.
-    pub zone: Option<TimeZone>,
 }
 
 /// Why there is no letter.
@@ -301,18 +301,10 @@ impl Facts<'_> {
         let started = self.document.started_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
         let Some(started) = started else { return self.words.plain("when-unknown") };
         let utc = self.date("when", &started.to_zoned(TimeZone::UTC), None);
-        let Some(zone) = self.letter.zone.clone().or_else(|| self.zone_of_run()) else { return utc };
-        let local = started.to_zoned(zone);
+        let offset = self.document.vantage.utc_offset.as_deref().and_then(words::offset);
+        let Some(offset) = offset else { return utc };
+        let local = started.to_zoned(offset.to_time_zone());
         if local.offset() == Offset::UTC { utc } else { self.date("when-local", &local, Some(&utc)) }
-    }
-
-    /// The zone of the clock where it was measured.
-    fn zone_of_run(&self) -> Option<TimeZone> {
-        let offset = self.document.vantage.utc_offset.as_deref()?;
-        let (hours, minutes) = offset.strip_prefix(['+', '-'])?.split_once(':')?;
-        let minutes = hours.parse::<i32>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
-        let seconds = minutes.checked_mul(if offset.starts_with('-') { -60 } else { 60 })?;
-        Some(Offset::from_seconds(seconds).ok()?.to_time_zone())
     }
 
     fn date(&self, id: &str, at: &Zoned, utc: Option<&str>) -> String {
@@ -362,16 +354,11 @@ impl Facts<'_> {
 
     fn finding(&self, target: &str) -> String {
         let alternatives = !matches!(self.verdict.kind.as_str(), "lost_inside_as" | "lost_at_as_border");
-        let names: Vec<String> = self
-            .verdict
-            .asns
-            .iter()
-            .enumerate()
-            .map(|(place, asn)| match self.verdict.as_names.get(place).filter(|name| !name.is_empty()) {
-                Some(name) => format!("AS{asn} ({})", safe(name)),
-                None => format!("AS{asn}"),
-            })
-            .collect();
+        let named = |(place, asn): (usize, &u32)| {
+            let name = self.verdict.as_names.get(place).map(String::as_str);
+            safe(&words::as_with_name(*asn, name)).into_owned()
+        };
+        let names: Vec<String> = self.verdict.asns.iter().enumerate().map(named).collect();
         let networks = match names.as_slice() {
             [] => self.words.plain("networks-unknown"),
             names => self.words.list(names, if alternatives { "or" } else { "and" }),
@@ -436,9 +423,7 @@ impl Facts<'_> {
 
     fn checks(&self) -> Paragraph {
         let (address, place, how) = (self.address(), self.place(), self.how());
-        let bits =
-            self.target.address.map_or(HOST_BITS[0], |address| HOST_BITS[usize::from(address.is_ipv6())]);
-        let prefix = format!("{address}/{bits}");
+        let prefix = self.target.address.map_or_else(|| address.clone(), words::route);
         let reference =
             self.document.references.iter().find_map(|path| path.address).map(|one| one.to_string());
         let mut trace = vec![("address", Value::Text(&address)), ("how", Value::Text(&how))];
@@ -468,29 +453,21 @@ impl Facts<'_> {
         let hint = words.plain("annex-hint");
         let mut lines = vec![format!("{} ({hint})", words.plain("annex-head"))];
         let row = |hop: &str, address: &str, asn: &str, target: &str, other: &str| {
-            format!("{hop:>3}  {address:<24} {asn:<10} {target:>13} {other:>13}")
+            format!("{hop:>3}  {address:<ADDRESS$} {asn:<12} {target:>13} {other:>13}")
         };
         let other = reference.map(|_| words.plain("annex-reference")).unwrap_or_default();
         lines.push(row(&words.plain("annex-hop"), "", "", &words.plain("annex-target"), &other));
-        let last = |path: &Path| path.hops.iter().map(|hop| hop.ttl).max().unwrap_or(0);
-        let end = last(self.target).max(reference.map_or(0, last));
-        for ttl in 1..=end {
-            let at = |path: &Path| path.hops.iter().find(|hop| hop.ttl == ttl).cloned();
-            let (own, their) = (at(self.target), reference.and_then(at));
-            let shown = |hop: &Option<Hop>| hop.as_ref().and_then(|hop| hop.responders.first().cloned());
-            let Some(responder) = shown(&their).or_else(|| shown(&own)) else {
-                if own.is_some() || their.is_some() {
-                    lines.push(row(&ttl.to_string(), "*", "", &cell(&own), &cell(&their)));
-                }
-                continue;
-            };
-            let address = responder.address.map_or_else(|| "*".to_owned(), |address| address.to_string());
-            let asn = responder.asn.map(|asn| format!("AS{asn}")).unwrap_or_default();
-            if address.len() > 24 {
+        let lanes: Vec<Lane<'_>> = std::iter::once(self.target).chain(reference).map(Lane::of).collect();
+        for shown in rows::rows(&lanes) {
+            let ttl = shown.ttl.to_string();
+            let cells: Vec<String> = lanes.iter().map(|lane| cell(rows::cell(lane, &shown))).collect();
+            let (own, their) = (&cells[0], cells.get(1).map_or("", String::as_str));
+            let (address, asn) = (address_text(&shown), asn_text(shown.responder));
+            if address.len() > ADDRESS {
                 lines.push(format!("{ttl:>3}  {address}"));
-                lines.push(row("", "", &asn, &cell(&own), &cell(&their)));
+                lines.push(row("", "", &asn, own, their));
             } else {
-                lines.push(row(&ttl.to_string(), &address, &asn, &cell(&own), &cell(&their)));
+                lines.push(row(&ttl, &address, &asn, own, their));
             }
         }
         if let Some(reference) = reference.filter(|path| path.reached) {
@@ -505,36 +482,34 @@ impl Facts<'_> {
         let made =
             self.words.say("made", &[("tool", Value::Text(&name)), ("version", Value::Text(&version))]);
         let Some(table) = &self.document.asdb else { return made };
-        let (origin, sha256) = (safe(&table.origin), safe(&table.sha256));
-        let date = table.built_at.as_deref().and_then(|time| time.get(..10));
+        let sha256 = safe(&table.sha256);
+        // Where terms are known they are owed: they stand with the day of each source.
+        let terms = table.sources.iter().any(|source| source.licence.is_some());
+        let date = table.built_at.as_deref().and_then(|time| time.get(..10)).filter(|_| !terms);
+        let origin = if terms { words::credits(table).join("; ") } else { table.origin.clone() };
+        let origin = safe(&origin);
         let mut values = vec![("origin", Value::Text(&origin)), ("sha256", Value::Text(&sha256))];
-        let id = match date {
-            Some(date) => {
-                values.push(("date", Value::Text(date)));
-                "table"
-            }
-            None => "table-undated",
-        };
+        values.extend(date.map(|date| ("date", Value::Text(date))));
+        let id = if date.is_some() { "table" } else { "table-undated" };
         format!("{} {made}", self.words.say(id, &values))
     }
 }
 
 /// Answered of sent, and the best round trip: `4/4 26.3`.
-fn cell(hop: &Option<Hop>) -> String {
-    let Some(hop) = hop else { return String::new() };
-    let count = |value: Option<u32>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
-    let counts = format!("{}/{}", count(hop.answered), count(hop.sent));
-    let best =
-        hop.responders.iter().filter_map(|one| one.rtt_ms.as_ref()).map(|rtt| rtt.min).reduce(f64::min);
-    best.map_or(counts.clone(), |best| format!("{counts} {best:.1}"))
+fn cell(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Silent { sent } => format!("0/{sent}"),
+        Cell::Answered { sent, responder } => {
+            let counts = format!("{}/{sent}", rows::replies(responder));
+            responder.rtt_ms.map_or(counts.clone(), |rtt| format!("{counts} {}", rows::short(rtt.min)))
+        }
+    }
 }
 
-/// `name (address)`, or the address alone.
+/// A host with its address.
 fn host(path: &Path) -> String {
-    match path.address {
-        Some(address) if path.host != address.to_string() => format!("{} ({address})", safe(&path.host)),
-        _ => safe(&path.host).into_owned(),
-    }
+    safe(&words::host(path)).into_owned()
 }
 
 #[cfg(test)]

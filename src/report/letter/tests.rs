@@ -82,13 +82,12 @@ fn plurals_and_dates_are_right_in_both_languages() {
         assert!(probes(count).contains(words), "{count}: {}", probes(count));
     }
     let at: Zoned = "2019-03-03T23:30:05+03:00[+03:00]".parse().unwrap();
-    let document = crate::trace::schema::Document {
-        started_at: Some(at.timestamp().to_string()),
-        ..serde_json::from_str(EMPTY).unwrap()
-    };
+    let mut document: Document = serde_json::from_str(EMPTY).unwrap();
+    document.started_at = Some(at.timestamp().to_string());
+    document.vantage.utc_offset = Some("+03:00".to_owned());
     let said = |language| {
         let words = Words::new(language);
-        let letter = Letter { language, to: None, zone: Some(at.time_zone().clone()) };
+        let letter = Letter { language, to: None };
         let (target, verdict) = cause(&document).unwrap();
         Facts { document: &document, target, verdict, letter: &letter, words: &words }.when()
     };
@@ -127,7 +126,7 @@ fn every_kind_makes_a_letter_that_names_nobody_else() {
                 verdict.after_ttl = Some(4);
             }
             let mut text = Vec::new();
-            let words = Letter { language: *language, to: Some("ISP \u{7}"), zone: None };
+            let words = Letter { language: *language, to: Some("ISP \u{7}") };
             letter(&mut text, &document, &words).unwrap();
             let text = String::from_utf8(text).unwrap();
             assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{kind} {text}");
