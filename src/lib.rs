@@ -23,8 +23,10 @@
 //! * [`sim`]: a simulated Internet from a text file: a wire in virtual time
 //! * [`net`]: real sockets: a wire on Linux
 //! * [`asdb`]: the offline IP-to-AS table
+//! * [`import`]: other tools' output, of any kind
 //! * [`path`]: hops with what the table says of their addresses
 //! * [`verdict`]: from two paths to a conclusion, by rules in order
+//! * [`joint`]: several runs and one conclusion: which network is common to the paths that fail and on none that works
 //! * [`session`]: one measurement from a plan to its conclusion
 //! * [`report`]: the conclusion written down: text, JSON
 //! * `fetch`: files over HTTP, whole or not at all (with the feature of that name)
@@ -54,6 +56,8 @@ pub mod capture;
 pub mod cli;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod import;
+pub mod joint;
 pub mod net;
 pub mod number;
 pub mod packet;

@@ -122,7 +122,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
             interface: None,
             asn: origins.attribute(found.run.source).asns.first().map(|asn| asn.0),
             label: Some("simulated".to_owned()),
-            utc_offset: None,
+            ..Vantage::default()
         },
         asdb: Some(live::describe(table, STARTED_AT)),
     };

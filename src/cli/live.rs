@@ -328,5 +328,6 @@ pub fn vantage(wire: &LiveWire, origins: &dyn Origins, label: Option<&str>) -> V
         asn: origins.attribute(source).asns.first().map(|asn| asn.0),
         label: label.map(str::to_owned),
         utc_offset: utc_offset(wire.started_at()),
+        ..Vantage::default()
     }
 }

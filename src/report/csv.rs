@@ -134,7 +134,7 @@ impl<'a> OfRun<'a> {
             clip_to(&path.host, 255).into_owned(),
             some(path.address),
             some(path.asn),
-            clip_to(path.protocol.as_deref().unwrap_or(&document.protocol), 16).into_owned(),
+            clip_to(document.protocol_of(path), 16).into_owned(),
             some(path.port.or(document.port)),
             path.reached.to_string(),
             some(path.distance),

@@ -37,7 +37,7 @@ pub struct Measured<'a> {
     pub matrix: bool,
 }
 
-fn tool() -> Tool {
+pub(super) fn tool() -> Tool {
     Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
@@ -75,7 +75,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         finished_at: Some(run.started_at.at(run.ended_at).rfc3339()),
         vantage: Vantage { source: Some(run.source), ..session.vantage.clone() },
         asdb: session.asdb.clone(),
-        protocol: protocol_word(target.protocol).to_owned(),
+        protocol: Some(protocol_word(target.protocol).to_owned()),
         port: target.port,
         size: run.size_asked(),
         target: Some(path_of(measured.target)),
@@ -88,6 +88,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         balancing: verdict::balancers(run).into_iter().map(balancer).collect(),
         measurement: Some(measurement(run, error.is_some())),
         error,
+        ..Document::default()
     }
 }
 
@@ -97,23 +98,12 @@ pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: 
     Document {
         schema: schema::RUN.to_owned(),
         tool: tool(),
-        started_at: None,
-        finished_at: None,
         vantage: session.vantage.clone(),
         asdb: session.asdb.clone(),
-        protocol: protocol_word(protocol).to_owned(),
+        protocol: Some(protocol_word(protocol).to_owned()),
         port,
-        size: None,
-        target: None,
-        references: Vec::new(),
-        verdict: None,
-        search: None,
-        matrix: Vec::new(),
-        check: None,
-        too_big: Vec::new(),
-        balancing: Vec::new(),
         error: Some(error),
-        measurement: None,
+        ..Document::default()
     }
 }
 
@@ -136,7 +126,7 @@ fn too_big(measured: &Measured<'_>) -> Vec<schema::TooBig> {
         let ttl = seen.find(|(_, (responder, _))| responder.replies.time_exceeded > 0);
         schema::TooBig {
             address: one.from,
-            asn: attribution.and_then(|attribution| asns(attribution).0),
+            asn: attribution.and_then(|attribution| attributed(attribution).0),
             ttl: ttl.map(|(hop, _)| hop.hop.ttl),
             size: one.size,
             mtu: one.mtu,
@@ -232,7 +222,7 @@ fn measurement(run: &Run, broken: bool) -> Measurement {
     }
 }
 
-fn asns(attribution: &Attribution) -> (Option<u32>, Vec<u32>) {
+pub(super) fn attributed(attribution: &Attribution) -> (Option<u32>, Vec<u32>) {
     let all: Vec<u32> = attribution.asns.iter().map(|asn| asn.0).collect();
     (all.first().copied(), all)
 }
@@ -241,7 +231,7 @@ fn path(path: &path::Path) -> schema::Path {
     schema::Path {
         host: path.host.clone(),
         address: Some(path.address),
-        asn: asns(&path.attribution).0,
+        asn: attributed(&path.attribution).0,
         as_name: path.attribution.name.clone(),
         prefix: path.attribution.prefix.map(|prefix| prefix.to_string()),
         reached: path.reached,
@@ -263,7 +253,7 @@ fn hop(hop: &PathHop) -> Hop {
         answered: Some(hop.hop.answered),
         responders: responders
             .map(|(one, attribution)| {
-                let (asn, all) = asns(attribution);
+                let (asn, all) = attributed(attribution);
                 Responder {
                     address: Some(one.address),
                     asn,
@@ -282,6 +272,7 @@ fn hop(hop: &PathHop) -> Hop {
                         echo_reply: one.replies.echo_reply,
                         udp_answer: one.replies.udp_answer,
                         too_big: one.replies.too_big,
+                        other: 0,
                         unreachable: one
                             .replies
                             .unreachable
@@ -304,6 +295,7 @@ fn hop(hop: &PathHop) -> Hop {
                         })
                         .collect(),
                     reply_ttl: one.reply_ttl.clone(),
+                    ..Responder::default()
                 }
             })
             .collect(),

@@ -49,7 +49,7 @@ fn path(out: &mut dyn Write, number: usize, document: &Document, role: &str, pat
                 "role": role,
                 "host": path.host,
                 "address": path.address,
-                "protocol": path.protocol.as_ref().unwrap_or(&document.protocol),
+                "protocol": path.protocol.as_ref().or(document.protocol.as_ref()),
                 "port": path.port.or(document.port),
                 "ttl": hop.ttl,
                 "sent": hop.sent,

@@ -31,8 +31,7 @@ pub(super) fn runs(out: &mut dyn Write, runs: &Runs) -> io::Result<()> {
 }
 
 fn block(out: &mut dyn Write, document: &Document, path: &Path, role: &str) -> io::Result<()> {
-    let service =
-        words::service(path.protocol.as_deref().unwrap_or(&document.protocol), path.port.or(document.port));
+    let service = words::service(document.protocol_of(path), path.port.or(document.port));
     writeln!(out, "# {role} {}, {}", plain(&words::host(path)), plain(&service))?;
     let start = document.started_at.as_deref().and_then(|time| time.get(..19));
     writeln!(out, "Start: {}+0000", word(start.unwrap_or("1970-01-01T00:00:00")))?;

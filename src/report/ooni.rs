@@ -72,7 +72,7 @@ fn measurement(document: &Document, share: Share) -> Value {
         "test_keys": {
             "tcp_connect": (1_u32..)
                 .zip(paths())
-                .filter(|(_, (_, path))| path.protocol.as_deref().unwrap_or(&document.protocol) == "tcp")
+                .filter(|(_, (_, path))| document.protocol_of(path) == "tcp")
                 .filter_map(|(number, (role, path))| connect(document, path, role, number, seconds))
                 .collect::<Vec<_>>(),
             "x_path_compare": {

@@ -186,9 +186,17 @@ pub(super) fn parting(document: &Document, rows: &[Row<'_>]) -> Option<usize> {
 /// All replies of a responder. A saved document may hold any numbers: the sum stops at the greatest.
 pub(super) fn replies(responder: &Responder) -> u32 {
     let counts = &responder.replies;
-    [counts.time_exceeded, counts.too_big, counts.syn_ack, counts.rst, counts.echo_reply, counts.udp_answer]
-        .into_iter()
-        .fold(refusals(responder), u32::saturating_add)
+    [
+        counts.time_exceeded,
+        counts.too_big,
+        counts.syn_ack,
+        counts.rst,
+        counts.echo_reply,
+        counts.udp_answer,
+        counts.other,
+    ]
+    .into_iter()
+    .fold(refusals(responder), u32::saturating_add)
 }
 
 /// The replies that refuse.

@@ -82,6 +82,8 @@ pub(super) fn service(protocol: &str, port: Option<u16>) -> String {
     let protocol = clip_to(protocol, 16).to_uppercase();
     match port {
         Some(port) => format!("{protocol} port {port}"),
+        None if protocol.is_empty() => "protocol not stated".to_owned(),
+        None if protocol != "ICMP" => protocol,
         None => format!("{protocol} echo"),
     }
 }
@@ -116,7 +118,7 @@ pub(super) fn host(path: &Path) -> String {
 
 /// The target with its service: `mx1.example (192.0.2.1) TCP port 25`.
 pub(super) fn target(document: &Document) -> String {
-    let service = service(&document.protocol, document.port);
+    let service = service(document.protocol.as_deref().unwrap_or_default(), document.port);
     let mut text = document
         .target
         .as_ref()
@@ -179,9 +181,9 @@ pub(super) fn place(document: &Document) -> String {
 /// A short name of what was asked for, for tables of several runs.
 pub(super) fn asked(document: &Document) -> String {
     let port = document.port.map_or_else(String::new, |port| format!("/{port}"));
-    let protocol = clip_to(&document.protocol, 16);
+    let protocol = clip_to(document.protocol.as_deref().unwrap_or_default(), 16);
     match &document.target {
-        Some(path) => format!("{} {protocol}{port}", clip(&path.host)),
+        Some(path) => format!("{} {protocol}{port}", clip(&path.host)).trim_end().to_owned(),
         None => format!("{protocol}{port}"),
     }
 }
@@ -577,7 +579,7 @@ pub(super) fn question(document: &Document) -> Option<String> {
     let verdict = document.verdict.as_ref()?;
     let path = document.target.as_ref()?;
     let address = path.address.map_or_else(|| clip_to(&path.host, HOST).into_owned(), route);
-    let service = service(&document.protocol, document.port);
+    let service = service(document.protocol.as_deref().unwrap_or_default(), document.port);
     let place = match (&verdict.after, &verdict.before) {
         (Some(after), Some(before)) => format!(" between {} and {}", clip(after), clip(before)),
         (Some(after), None) => format!(" behind {}", clip(after)),

@@ -5,12 +5,14 @@
 //!
 //! * [`Run`]: one measurement: its [`Destination`]s, [`Flow`]s and [`Probe`]s, each probe with **every** [`Reply`]
 //! * [`Hop`]: the replies of one destination at one TTL, counted; this is all an imported trace may have
+//! * [`foreign`]: what another tool wrote of a path
 //! * [`Need`]: what the reader of a run still wants measured, in the measurer's words
 //! * [`record`]: a run line by line, for programs and as evidence (`lasthop.probes/1`)
 //! * [`schema`]: the one versioned JSON form (`lasthop.run/1`)
 //!
 //! Times are [`Moment`]s: monotonic, since the run began. The wall clock is written once, in [`Run::started_at`].
 
+pub mod foreign;
 mod hop;
 mod need;
 mod probe;

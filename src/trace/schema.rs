@@ -63,7 +63,7 @@ where
 }
 
 /// One run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// [`RUN`].
     pub schema: String,
@@ -77,8 +77,8 @@ pub struct Document {
     pub vantage: Vantage,
     /// The IP-to-AS table that was used.
     pub asdb: Option<AsTable>,
-    /// `tcp`, `icmp` or `udp`.
-    pub protocol: String,
+    /// `tcp`, `icmp` or `udp`; null where an imported file does not say.
+    pub protocol: Option<String>,
     /// Destination port; null for ICMP.
     pub port: Option<u16>,
     /// Bytes of the target's packets with their IP header, as asked for; null where size is not in question.
@@ -111,6 +111,52 @@ pub struct Document {
     /// What the measurement cost and met.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measurement: Option<Measurement>,
+    /// Which tool measured, where it was another one; of imported runs only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// What is doubtful in an imported file.
+    #[serde(
+        default,
+        deserialize_with = "few::<{most::OTHERS}, _, _>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub findings: Vec<Finding>,
+}
+
+impl Document {
+    /// The protocol that `path`, or else the run, was measured with; empty where an imported file does not say.
+    #[must_use]
+    pub fn protocol_of<'a>(&'a self, path: &'a Path) -> &'a str {
+        path.protocol.as_ref().or(self.protocol.as_ref()).map_or("", String::as_str)
+    }
+}
+
+/// Which tool wrote what was imported, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The family: `traceroute`, `mtr`, `cisco`, `atlas` and so on.
+    pub format: String,
+    /// Which of its kinds; null where there is but one.
+    pub dialect: Option<String>,
+    /// The program's version, where the file tells.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The file, as it was named.
+    pub file: Option<String>,
+    /// First and last line of it (of binary formats: record), counted from 1.
+    pub lines: Option<[u64; 2]>,
+    /// Number or name of the measurement in its network (RIPE Atlas, Globalping).
+    #[serde(default)]
+    pub measurement: Option<String>,
+}
+
+/// A doubt about something imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The line, counted from 1; null if it is about the whole.
+    pub line: Option<u64>,
+    /// What it is.
+    pub text: String,
 }
 
 /// Several runs, and what they say together.
@@ -127,7 +173,7 @@ pub struct Set {
 }
 
 /// What made a document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     /// `lasthop`.
     pub name: String,
@@ -149,6 +195,18 @@ pub struct Vantage {
     /// How far the clocks on the wall there were ahead of UTC, `+03:00`; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utc_offset: Option<String>,
+    /// The address under which the world saw it, where a measurement network tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<IpAddr>,
+    /// ISO 3166 code of the country, where a measurement network tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// The network's name, where a measurement network tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// The probe's number in its measurement network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<u64>,
 }
 
 /// Hops at which several routers answer.
@@ -381,7 +439,7 @@ impl<'de> Deserialize<'de> for Seconds {
 }
 
 /// One destination's path.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Path {
     /// As the user wrote it.
     pub host: String,
@@ -442,7 +500,7 @@ pub struct Hop {
 }
 
 /// One address that answered at a TTL.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Responder {
     /// Its address.
     pub address: Option<IpAddr>,
@@ -465,6 +523,26 @@ pub struct Responder {
     /// The different TTLs its replies arrived with.
     #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub reply_ttl: Vec<u8>,
+    /// Its name in an imported file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// AS numbers that an imported file gives: claims, made from another table on another day.
+    #[serde(
+        default,
+        deserialize_with = "few::<{most::OTHERS}, _, _>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub claims: Vec<u32>,
+    /// The different marks in an imported file, as they stand there (`!X`).
+    #[serde(
+        default,
+        deserialize_with = "few::<{most::OTHERS}, _, _>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub marks: Vec<String>,
+    /// The destination that its replies quote, if it is not the one asked: it was translated on the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewritten_to: Option<IpAddr>,
 }
 
 /// Round-trip times in milliseconds.
@@ -500,6 +578,9 @@ pub struct Replies {
     /// ICMP fragmentation needed or packet too big.
     #[serde(default, skip_serializing_if = "none")]
     pub too_big: u32,
+    /// Replies of which an imported file does not tell the kind.
+    #[serde(default, skip_serializing_if = "none")]
+    pub other: u32,
     /// ICMP destination unreachable.
     #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
     pub unreachable: Vec<Unreachable>,
@@ -657,7 +738,8 @@ pub fn json_schema(words: &WordLists) -> Value {
                         json!({
                             "source": nullable("string"), "interface": nullable("string"),
                             "asn": nullable("integer"), "label": nullable("string"),
-                            "utc_offset": {"type": "string"},
+                            "utc_offset": {"type": "string"}, "public": {"type": "string"},
+                            "country": {"type": "string"}, "network": {"type": "string"}, "probe": count,
                         }),
                         &["source", "interface", "asn", "label"],
                     ),
@@ -696,9 +778,21 @@ pub fn json_schema(words: &WordLists) -> Value {
                         }),
                         &["origin", "built_at", "sha256", "prefixes"],
                     )]},
-                    "protocol": {"enum": ["tcp", "icmp", "udp"]},
+                    "protocol": {"enum": ["tcp", "icmp", "udp", null]},
                     "port": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
                     "size": size,
+                    "origin": object(
+                        json!({
+                            "format": {"type": "string"}, "dialect": nullable("string"), "version": nullable("string"),
+                            "file": nullable("string"), "measurement": nullable("string"),
+                            "lines": {"type": ["array", "null"], "items": count, "minItems": 2, "maxItems": 2},
+                        }),
+                        &["format", "dialect", "file", "lines"],
+                    ),
+                    "findings": list(object(
+                        json!({"line": nullable("integer"), "text": {"type": "string"}}),
+                        &["line", "text"],
+                    )),
                     "target": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/path"}]},
                     "references": list(json!({"$ref": "#/$defs/path"})),
                     "verdict": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/verdict"}]},
@@ -802,7 +896,7 @@ pub fn json_schema(words: &WordLists) -> Value {
                     "replies": object(
                         json!({
                             "time_exceeded": count, "syn_ack": count, "rst": count, "echo_reply": count,
-                            "udp_answer": count, "too_big": count,
+                            "udp_answer": count, "too_big": count, "other": count,
                             "unreachable": list(object(
                                 json!({"type": count, "code": count, "count": count}),
                                 &["type", "code", "count"],
@@ -811,7 +905,8 @@ pub fn json_schema(words: &WordLists) -> Value {
                         &["time_exceeded", "syn_ack", "rst", "echo_reply", "unreachable"],
                     ),
                     "mpls": list(json!({"type": "object"})),
-                    "reply_ttl": list(count.clone()),
+                    "reply_ttl": list(count.clone()), "name": {"type": "string"}, "claims": list(count.clone()),
+                    "marks": list(json!({"type": "string"})), "rewritten_to": {"type": "string"},
                 }),
                 &["address", "asn", "asns", "as_name", "kind", "rtt_ms", "replies", "mpls", "reply_ttl"],
             ),

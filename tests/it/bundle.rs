@@ -68,7 +68,7 @@ impl Case {
                 interface: Some("eth0".to_owned()),
                 asn: origins.attribute(found.run.source).asns.first().map(|asn| asn.0),
                 label: Some("my flat".to_owned()),
-                utc_offset: None,
+                ..Vantage::default()
             },
             asdb: Some(table()),
         };

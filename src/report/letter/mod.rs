@@ -289,7 +289,7 @@ impl Facts<'_> {
 
     fn how(&self) -> String {
         let port = self.document.port.map(|port| port.to_string()).unwrap_or_default();
-        let id = match self.document.protocol.as_str() {
+        let id = match self.document.protocol.as_deref().unwrap_or_default() {
             "tcp" => "how-tcp",
             "udp" => "how-udp",
             _ => "how-icmp",

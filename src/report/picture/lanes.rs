@@ -126,7 +126,7 @@ fn heads(canvas: &mut Canvas, document: &Document, lanes: &[Lane<'_>]) {
     for (at, lane) in lanes.iter().enumerate() {
         let x = LEFT + LANE * at as f64;
         let role = if at == 0 { "target" } else { "reference" };
-        let protocol = lane.path.protocol.as_deref().unwrap_or(&document.protocol).to_uppercase();
+        let protocol = document.protocol_of(lane.path).to_uppercase();
         let port = lane.path.port.or(document.port).map_or_else(String::new, |port| format!("/{port}"));
         let head = format!("{role} {}{port}", clip(&protocol));
         let head = fit(&head, LANE - 8.0, SMALL, true);

@@ -1,0 +1,1 @@
+//! mtr's output in all its forms.
