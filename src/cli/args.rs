@@ -44,6 +44,11 @@ pub enum Command {
     Verify(Verify),
     /// Run the main job in a simulated Internet: no root, no network
     Demo(Demo),
+    /// Match runs from several places, own and other tools', to one matrix and one conclusion
+    #[command(after_long_help = exit::LIST)]
+    Compare(Compare),
+    /// Turn other tools' output into runs: any traceroute, mtr, tracert, routers, RIPE Atlas, Globalping, scamper
+    Import(Import),
     /// Write a saved run in another format: for a ticket, a page with pictures, a spreadsheet, a program
     Report(Report),
     /// Ask, build and compare offline IP-to-AS tables
@@ -308,6 +313,44 @@ pub struct Demo {
     pub pcap: Option<PathBuf>,
     #[command(flatten)]
     pub keeping: Keeping,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Compare {
+    /// Runs, sets and bundles of lasthop, and the output of other tools, each found by its content; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// A host or address that the question is about; may be given again [default: hosts that lasthop diagnosed or to
+    /// which some path stops]
+    #[arg(long, value_name = "HOST")]
+    pub target: Vec<String>,
+    /// A host or address that serves as a reference for other tools' traces; may be given again [default: whatever answers
+    /// in the target's network from the same place]
+    #[arg(short, long, value_name = "HOST")]
+    pub reference: Vec<String>,
+    /// IP-to-AS table to ask about other tools' traces
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// Files of any kind, found by their content, packed or not; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The destination of a trace that does not name its own (tracepath, mtr's report)
+    #[arg(long, value_name = "HOST")]
+    pub target: Option<String>,
+    /// A name for the place it was measured from
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// IP-to-AS table to ask instead of the one built in
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
     #[command(flatten)]
     pub output: Output,
 }

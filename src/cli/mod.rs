@@ -3,7 +3,7 @@
 //! * `args`: the words, one definition for parser, help, man page and completions
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
-//! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `db`; `shell` for completions, man page and schema
+//! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `import`, `compare`, `db`; `shell` for completions, man page and schema
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `keep`: what `--pcap` and `--bundle` write
@@ -12,6 +12,7 @@
 
 mod args;
 mod cache;
+mod compare;
 mod db;
 mod demo;
 mod diagnose;
@@ -19,6 +20,7 @@ mod exit;
 mod failure;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod import;
 mod keep;
 mod live;
 mod opt_out;
@@ -55,6 +57,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Trace(given) => diagnose::trace(given),
         Command::Verify(given) => verify::verify(given),
         Command::Demo(given) => demo::demo(given),
+        Command::Compare(given) => compare::compare(given),
+        Command::Import(given) => import::import(given),
         Command::Report(given) => report::report(given),
         Command::Db(given) => db::db(given),
         Command::Schema => shell::schema(),

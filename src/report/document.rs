@@ -37,7 +37,9 @@ pub struct Measured<'a> {
     pub matrix: bool,
 }
 
-pub(super) fn tool() -> Tool {
+/// What this program says of itself in documents.
+#[must_use]
+pub fn tool() -> Tool {
     Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
 }
 

@@ -21,7 +21,10 @@ pub fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
 }
 
 /// Writes `value` as one line of JSON.
-pub(super) fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+///
+/// # Errors
+/// Whatever writing fails with.
+pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     harmless(out, &serde_json::to_string(value)?)
 }
 

@@ -33,11 +33,11 @@ mod words;
 use std::io::{self, Write};
 
 pub use crate::trace::schema::Document;
-pub use document::{Measured, Session, document, failure};
+pub use document::{Measured, Session, document, failure, tool};
 pub use escape::safe;
 pub use format::Format;
 pub use imported::imported;
-pub use json::json;
+pub use json::{json, line};
 pub use letter::{Language, Letter, NoLetter, cause, letter};
 pub use runs::{LARGEST, ReadError, Runs};
 pub use terminal::{Look, conclusion, run, story, trace, truth};

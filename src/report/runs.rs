@@ -85,6 +85,12 @@ struct Head {
 }
 
 impl Runs {
+    /// Several runs, with what they say together.
+    #[must_use]
+    pub const fn set(documents: Vec<Document>, conclusion: Option<Value>) -> Self {
+        Self { documents, conclusion, is_set: true, text: None }
+    }
+
     /// Reads a saved run or set.
     ///
     /// # Errors

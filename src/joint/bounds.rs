@@ -1,0 +1,172 @@
+//! Where a path without a verdict stops: between the last hop that the target's packets were answered from and the next one that
+//! answers to a reference of the same vantage.
+//!
+//! The candidates are those of a single run's verdict, by the same reasoning: the router may be either neighbour's at a border,
+//! and it may have dropped before or after it counted. A trace printed by another tool has a few probes a hop and no coin, so
+//! that its bounds are firm only where enough of them were silent and the reference was not.
+
+use std::collections::BTreeSet;
+
+use crate::trace::schema::{Hop, Path, Responder};
+
+/// Probes to the target that stayed silent where the reference answered, from which on bounds are firm: two hops of three probes,
+/// as most tools send them. (Three of three against none of three have p = 0.05 at best.)
+const SILENT: u32 = 5;
+
+/// Where a path stops.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Networks that may be to blame.
+    pub asns: BTreeSet<u32>,
+    /// Nobody else may.
+    pub firm: bool,
+    /// Networks that the target's packets have crossed for certain.
+    pub crossed: BTreeSet<u32>,
+    /// The network of the last hop that answered.
+    pub last: Option<u32>,
+    /// A device refused, and these are its owners.
+    pub refused: bool,
+}
+
+/// The networks of a hop's nearest responder: of our table, or, where the file hides the address, those that it claims itself.
+pub fn systems(responder: &Responder) -> &[u32] {
+    if !responder.asns.is_empty() {
+        return &responder.asns;
+    }
+    // A claim about an address that is nobody's is a known mistake of other tools.
+    let hidden = responder.address.is_none() || responder.kind == "unannounced";
+    if hidden { &responder.claims } else { &[] }
+}
+
+/// The networks of a hop.
+fn owners(hop: &Hop) -> &[u32] {
+    hop.responders.iter().map(systems).find(|asns| !asns.is_empty()).unwrap_or_default()
+}
+
+/// All networks on a path that answered.
+pub fn on(path: &Path) -> BTreeSet<u32> {
+    let hops = path.hops.iter().flat_map(|hop| hop.responders.iter().flat_map(systems));
+    hops.chain(path.asn.iter().filter(|_| path.reached)).copied().collect()
+}
+
+fn answers(hop: &Hop) -> bool {
+    !hop.responders.is_empty()
+}
+
+fn refuses(hop: &Hop) -> bool {
+    hop.responders.iter().any(|one| !one.replies.unreachable.is_empty() || !one.marks.is_empty())
+}
+
+/// The path of a reference, or another target's, hop by hop with who may own each.
+struct Lane<'a> {
+    hops: Vec<&'a Hop>,
+    destination: Option<u32>,
+}
+
+impl<'a> Lane<'a> {
+    fn of(path: &'a Path, destination: Option<u32>) -> Self {
+        let mut hops: Vec<&Hop> = path.hops.iter().filter(|hop| answers(hop)).collect();
+        hops.sort_by_key(|hop| hop.ttl);
+        Self { hops, destination }
+    }
+
+    /// Who may own the router at place `at`: whose its address is, and the next network if that is another.
+    fn own(&self, at: usize) -> BTreeSet<u32> {
+        let here = owners(self.hops[at]);
+        let next = self.hops[at + 1..].iter().map(|hop| owners(hop)).find(|asns| !asns.is_empty());
+        let next = next.unwrap_or(self.destination.as_slice());
+        let mut own: BTreeSet<u32> = here.iter().copied().collect();
+        if here.is_empty() {
+            let before = self.hops[..at].iter().rev().map(|hop| owners(hop)).find(|asns| !asns.is_empty());
+            own.extend(before.unwrap_or_default());
+        }
+        if !next.iter().any(|asn| own.contains(asn)) {
+            own.extend(next);
+        }
+        own
+    }
+
+    /// Whether an unseen network may stand between these two places: hops are silent in between and the networks differ.
+    fn hides(&self, one: usize, other: usize) -> bool {
+        (one..other).any(|at| {
+            let (near, far) = (self.hops[at], self.hops[at + 1]);
+            let differ = !owners(near).iter().any(|asn| owners(far).contains(asn));
+            far.ttl > near.ttl + 1 && differ
+        })
+    }
+}
+
+/// Where `target` stops, by the references of its vantage; `destination` is its own network.
+pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>) -> Bounds {
+    let mut found = Bounds::default();
+    let Some(last) = target.hops.iter().rev().find(|hop| answers(hop)) else { return found };
+    let here: Vec<u32> = owners(last).to_vec();
+    found.last = here.first().copied();
+    let mut before: Vec<&Hop> = target.hops.iter().filter(|hop| answers(hop) && hop.ttl < last.ttl).collect();
+    before.sort_by_key(|hop| std::cmp::Reverse(hop.ttl));
+    // What was crossed: networks with an answer from behind them. The one of the last answers may be where it stops.
+    let inside = before.iter().take_while(|hop| owners(hop).iter().all(|asn| here.contains(asn))).count();
+    found.crossed = before[inside..].iter().flat_map(|hop| owners(hop)).copied().collect();
+    if refuses(last) {
+        found.refused = true;
+        found.asns.extend(&here);
+        if let Some(near) = before.iter().map(|hop| owners(hop)).find(|asns| !asns.is_empty()) {
+            found.asns.extend(near);
+        }
+        found.firm = !here.is_empty();
+        found.crossed.retain(|asn| !found.asns.contains(asn));
+        return found;
+    }
+    let mut best: Option<(bool, BTreeSet<u32>)> = None;
+    for reference in references {
+        let lane = Lane::of(reference, destination);
+        let Some(k) = lane.hops.iter().position(|hop| hop.ttl == last.ttl) else { continue };
+        let Some(m) = (k + 1 < lane.hops.len()).then_some(k + 1) else { continue };
+        // Its own last hop is the reference itself, and no router on the way of the target.
+        let is_host = |at: usize| {
+            lane.hops[at]
+                .responders
+                .iter()
+                .any(|one| one.address.is_some() && one.address == reference.address)
+        };
+        if is_host(m) {
+            continue;
+        }
+        let mut asns = lane.own(k);
+        asns.extend(lane.own(m));
+        let same = shared(last, lane.hops[k]);
+        let silent =
+            |hop: &&Hop| lane.hops[m..].iter().any(|control| control.ttl == hop.ttl) && hop.ttl > last.ttl;
+        let probes =
+            target.hops.iter().filter(silent).map(|hop| hop.sent.unwrap_or(1)).fold(0, u32::saturating_add);
+        let firm = same && probes >= SILENT && !lane.hides(k, m) && !asns.is_empty();
+        best = match best {
+            Some((true, known)) if firm => {
+                // Two references bound it each; what only one allows is not excluded by the other.
+                Some((true, known.union(&asns).copied().collect()))
+            }
+            Some((true, known)) => Some((true, known)),
+            Some((false, known)) if !firm => Some((false, known.union(&asns).copied().collect())),
+            _ => Some((firm, asns)),
+        };
+    }
+    match best {
+        Some((firm, asns)) => (found.firm, found.asns) = (firm, asns),
+        None => found.asns.extend(&here),
+    }
+    found.crossed.retain(|asn| !found.asns.contains(asn));
+    found
+}
+
+/// Whether two hops show the same router: the same address, or, where the file hides addresses, the same network.
+fn shared(one: &Hop, other: &Hop) -> bool {
+    let address = |hop: &Hop| hop.responders.iter().find_map(|one| one.address);
+    match (address(one), address(other)) {
+        (Some(_), Some(_)) => one
+            .responders
+            .iter()
+            .filter(|one| one.address.is_some())
+            .any(|one| other.responders.iter().any(|other| other.address == one.address)),
+        _ => owners(one).iter().any(|asn| owners(other).contains(asn)),
+    }
+}

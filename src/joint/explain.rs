@@ -1,0 +1,393 @@
+//! The smallest set of networks that explains what all runs say.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::Part;
+use super::sighting::{Grade, Seen, Sighting, State};
+
+/// Runs farther apart than this say nothing of each other's networks: a block may have begun or ended in between. Seconds.
+const TOGETHER: i64 = 24 * 3600;
+/// How much is left of the certainty where a network on the other side of a border is excluded only because it carries packets to
+/// the target from elsewhere: it might still refuse those of this one neighbour.
+const CLEARED_ELSEWHERE: f64 = 0.9;
+/// No attribution is surer (the contract's limit).
+const SUREST: f64 = 0.98;
+/// Up to so many networks the smallest set is searched for; beyond, the one that explains the most comes first.
+const EXACT: usize = 40;
+
+/// Something that the conclusion does not rest on, and that its reader has to know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// A network that is named also carries packets to the target, from this vantage.
+    AlsoCarries(u32, usize),
+    /// A network is excluded only because it carries packets to the target from elsewhere.
+    OnlyElsewhere(u32),
+    /// A path without firm bounds does not fit: its run.
+    DoesNotFit(usize),
+    /// From this vantage the target answers at one time and not at another.
+    Varies(usize),
+    /// Packets of this run die at the destination.
+    DiesAtHome(usize),
+}
+
+/// What explains it.
+#[derive(Clone, Debug, Default)]
+pub struct Explained {
+    /// A verdict kind.
+    pub kind: &'static str,
+    /// Who is named.
+    pub parts: Vec<Part>,
+    /// Who is cleared.
+    pub cleared: BTreeSet<u32>,
+    /// Why nothing is concluded.
+    pub reason: Option<&'static str>,
+    /// How sure.
+    pub confidence: f64,
+    /// The weakest piece that is needed.
+    pub grade: Option<Grade>,
+    /// What else there is to know.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Explained {
+    fn nothing(reason: &'static str) -> Self {
+        Self { kind: "inconclusive", reason: Some(reason), ..Self::default() }
+    }
+}
+
+/// Who carried packets to a target, and when.
+struct Carriers {
+    /// Target and network → when and from where, by time; unknown times first.
+    by: HashMap<(usize, u32), Vec<(Option<Timestamp>, usize)>>,
+}
+
+impl Carriers {
+    fn of(seen: &Seen) -> Self {
+        let mut by: HashMap<(usize, u32), Vec<(Option<Timestamp>, usize)>> = HashMap::new();
+        for one in &seen.sightings {
+            let home = seen.targets[one.target].asn;
+            // The destination's own network may choose by source: what it takes from one it may refuse another.
+            for asn in one.bounds.crossed.iter().filter(|asn| Some(**asn) != home) {
+                by.entry((one.target, *asn)).or_default().push((one.at, one.vantage));
+            }
+        }
+        for list in by.values_mut() {
+            list.sort_unstable();
+        }
+        Self { by }
+    }
+
+    /// A vantage other than that of `sighting` from which `asn` carried packets to the same target at about the same time.
+    fn clears(&self, sighting: &Sighting, asn: u32) -> Option<usize> {
+        let list = self.by.get(&(sighting.target, asn))?;
+        let other = |(_, vantage): &&(Option<Timestamp>, usize)| *vantage != sighting.vantage;
+        let Some(at) = sighting.at else { return list.iter().find(other).map(|(_, vantage)| *vantage) };
+        let near = |time: Timestamp| (time.as_second() - at.as_second()).abs() <= TOGETHER;
+        let unknown = list.iter().take_while(|(time, _)| time.is_none()).find(other);
+        let from = list.partition_point(|(time, _)| time.is_none_or(|time| time < at && !near(time)));
+        let timed = || list[from..].iter().take_while(|(time, _)| time.is_some_and(near)).find(other);
+        unknown.or_else(timed).map(|(_, vantage)| *vantage)
+    }
+}
+
+/// A failing run with those who may be to blame, as all the others leave them.
+struct Family<'a> {
+    sighting: &'a Sighting,
+    /// Who may be.
+    asns: BTreeSet<u32>,
+    /// Somebody was excluded only because of another vantage.
+    cleared: BTreeSet<u32>,
+    /// Excluding them all would leave nobody.
+    contradicted: Option<(u32, usize)>,
+}
+
+fn family<'a>(sighting: &'a Sighting, carriers: &Carriers) -> Family<'a> {
+    let all = &sighting.bounds.asns;
+    let cleared: BTreeMap<u32, usize> =
+        all.iter().filter_map(|asn| Some((*asn, carriers.clears(sighting, *asn)?))).collect();
+    let left: BTreeSet<u32> = all.iter().copied().filter(|asn| !cleared.contains_key(asn)).collect();
+    if left.is_empty() {
+        let contradicted = cleared.first_key_value().map(|(asn, vantage)| (*asn, *vantage));
+        return Family { sighting, asns: all.clone(), cleared: BTreeSet::new(), contradicted };
+    }
+    Family { sighting, asns: left, cleared: cleared.into_keys().collect(), contradicted: None }
+}
+
+/// Explains.
+pub fn explain(seen: &Seen) -> Explained {
+    let carriers = Carriers::of(seen);
+    let of = |state: State| seen.sightings.iter().filter(move |one| one.state == state);
+    let alive: BTreeSet<usize> = of(State::Works).map(|one| one.target).collect();
+    let fails: Vec<&Sighting> = of(State::Stops).chain(of(State::Host)).collect();
+    let mut doubts: BTreeSet<Doubt> = varying(seen).into_iter().map(Doubt::Varies).collect();
+    if fails.is_empty() {
+        return match (alive.is_empty(), of(State::Unknown).next()) {
+            (true, _) => Explained::nothing("weak"),
+            (false, _) => Explained {
+                kind: "reachable",
+                cleared: of(State::Works).flat_map(|one| one.bounds.crossed.iter().copied()).collect(),
+                confidence: SUREST,
+                grade: of(State::Works).map(|one| one.grade).min(),
+                ..Explained::default()
+            },
+        };
+    }
+    let home = |one: &Sighting| seen.targets[one.target].asn;
+    let at_home = |family: &Family<'_>| {
+        family.sighting.state == State::Host
+            || home(family.sighting).is_some_and(|asn| family.asns.contains(&asn))
+    };
+    let families: Vec<Family<'_>> = fails.iter().map(|one| family(one, &carriers)).collect();
+    let firm: Vec<&Family<'_>> = families.iter().filter(|one| one.sighting.bounds.firm).collect();
+    let (homes, transit): (Vec<&Family<'_>>, Vec<&Family<'_>>) = firm.iter().partition(|one| at_home(one));
+    // A target that is not known to be alive may be down, and a few silent probes of somebody's text are no proof against that.
+    let usable: Vec<&Family<'_>> = transit
+        .iter()
+        .copied()
+        .filter(|one| one.sighting.judged || alive.contains(&one.sighting.target))
+        .collect();
+    if usable.is_empty() {
+        return without_transit(&homes, &transit, &families, &alive, doubts, seen);
+    }
+    // What dies at the destination and can be explained by a network that is named anyway speaks for it; what cannot, speaks
+    // against it unless the target is known to be alive.
+    let mut chosen: Vec<&Family<'_>> = usable;
+    let common = intersection(&chosen);
+    for family in &homes {
+        let fits =
+            family.sighting.state == State::Stops && common.iter().any(|asn| family.asns.contains(asn));
+        if fits {
+            continue;
+        }
+        doubts.insert(Doubt::DiesAtHome(family.sighting.run));
+        let lives = alive.contains(&family.sighting.target);
+        chosen.retain(|one| one.sighting.target != family.sighting.target || (lives && one.sighting.judged));
+    }
+    if chosen.is_empty() {
+        let cleared = cleared(&families);
+        return Explained {
+            cleared,
+            doubts: doubts.into_iter().collect(),
+            ..Explained::nothing("contradiction")
+        };
+    }
+    let parts = smallest(&chosen);
+    for family in families.iter().filter(|one| !one.sighting.bounds.firm) {
+        if !parts.iter().any(|part| part.asns.iter().any(|asn| family.sighting.bounds.asns.contains(asn))) {
+            doubts.insert(Doubt::DoesNotFit(family.sighting.run));
+        }
+    }
+    let mut needed_clearing = false;
+    for family in &chosen {
+        if let Some((asn, vantage)) = family.contradicted {
+            doubts.insert(Doubt::AlsoCarries(asn, vantage));
+        }
+        let named = |asn: &u32| parts.iter().any(|part| part.asns.contains(asn));
+        // Somebody cleared matters if no other failing path excludes it as well.
+        for asn in family.cleared.iter().filter(|asn| !named(asn)) {
+            let all = chosen.iter().all(|one| one.sighting.bounds.asns.contains(asn));
+            if all {
+                needed_clearing = true;
+                doubts.insert(Doubt::OnlyElsewhere(*asn));
+            }
+        }
+    }
+    let mut confidence = parts.iter().map(|part| sure(part, &chosen)).fold(SUREST, f64::min);
+    if needed_clearing {
+        confidence *= CLEARED_ELSEWHERE;
+    }
+    // The strongest failing piece of each part is needed, and the proof that the target is alive where no verdict stands alone.
+    let best = |part: &Part| {
+        chosen.iter().filter(|one| part.runs.contains(&one.sighting.run)).map(|one| one.sighting.grade).max()
+    };
+    let mut grade = parts.iter().filter_map(best).min();
+    if needed_clearing || chosen.iter().all(|one| !one.sighting.judged) {
+        grade = grade.min(of(State::Works).map(|one| one.grade).max().or(grade));
+    }
+    let kind = kind_of(&parts, &chosen);
+    Explained {
+        kind,
+        parts,
+        cleared: cleared(&families),
+        reason: None,
+        confidence,
+        grade,
+        doubts: doubts.into_iter().collect(),
+    }
+}
+
+/// The conclusion where no transit network can be named.
+fn without_transit(
+    homes: &[&Family<'_>],
+    transit: &[&Family<'_>],
+    families: &[Family<'_>],
+    alive: &BTreeSet<usize>,
+    doubts: BTreeSet<Doubt>,
+    seen: &Seen,
+) -> Explained {
+    let cleared = cleared(families);
+    let doubts: Vec<Doubt> = doubts.into_iter().collect();
+    if !homes.is_empty() && transit.is_empty() {
+        let asns: BTreeSet<u32> =
+            homes.iter().filter_map(|one| seen.targets[one.sighting.target].asn).collect();
+        let stops = homes.iter().any(|one| one.sighting.state == State::Stops);
+        let runs = homes.iter().map(|one| one.sighting.run).collect();
+        return Explained {
+            kind: if stops { "destination_network" } else { "host_or_return_path" },
+            parts: vec![Part { asns: asns.into_iter().collect(), runs }],
+            cleared,
+            reason: None,
+            confidence: homes.iter().map(|one| one.sighting.confidence).fold(0.0, f64::max),
+            grade: homes.iter().map(|one| one.sighting.grade).max(),
+            doubts,
+        };
+    }
+    if !transit.is_empty() {
+        // Somebody's text has firm bounds, but nobody saw the target alive.
+        return Explained { cleared, doubts, ..Explained::nothing("weak") };
+    }
+    // Ranges of our own runs list networks without accusing any.
+    let ranges: Vec<&Family<'_>> =
+        families.iter().filter(|one| one.sighting.kind.as_deref() == Some("lost_in_as_range")).collect();
+    let asns = match ranges.is_empty() {
+        true => BTreeSet::new(),
+        false => intersection(&ranges),
+    };
+    if !asns.is_empty() {
+        let runs = ranges.iter().map(|one| one.sighting.run).collect();
+        return Explained {
+            kind: "lost_in_as_range",
+            parts: vec![Part { asns: asns.into_iter().collect(), runs }],
+            cleared,
+            reason: None,
+            confidence: ranges.iter().map(|one| one.sighting.confidence).fold(0.0, f64::max),
+            grade: ranges.iter().map(|one| one.sighting.grade).max(),
+            doubts,
+        };
+    }
+    let reason = if alive.is_empty() && families.len() == 1 { "no_reference" } else { "weak" };
+    Explained { cleared, doubts, ..Explained::nothing(reason) }
+}
+
+/// Vantages from which a target answers in one run and not in another of about the same time.
+fn varying(seen: &Seen) -> BTreeSet<usize> {
+    let mut states: HashMap<(usize, usize), (bool, bool)> = HashMap::new();
+    for one in &seen.sightings {
+        let state = states.entry((one.vantage, one.target)).or_default();
+        match one.state {
+            State::Works => state.0 = true,
+            State::Stops | State::Host => state.1 = true,
+            State::Unknown => {}
+        }
+    }
+    states.into_iter().filter(|(_, state)| *state == (true, true)).map(|((vantage, _), _)| vantage).collect()
+}
+
+fn cleared(families: &[Family<'_>]) -> BTreeSet<u32> {
+    families.iter().flat_map(|one| one.cleared.iter().copied()).collect()
+}
+
+fn intersection(families: &[&Family<'_>]) -> BTreeSet<u32> {
+    let mut sets = families.iter().map(|one| &one.asns);
+    let Some(first) = sets.next() else { return BTreeSet::new() };
+    sets.fold(first.clone(), |common, set| common.intersection(set).copied().collect())
+}
+
+/// The fewest networks of which each family has one; each with its alternatives and the runs that it explains.
+fn smallest(families: &[&Family<'_>]) -> Vec<Part> {
+    let runs = |of: &dyn Fn(&Family<'_>) -> bool| -> Vec<usize> {
+        let mut runs: Vec<usize> =
+            families.iter().filter(|one| of(one)).map(|one| one.sighting.run).collect();
+        runs.sort_unstable();
+        runs
+    };
+    let common = intersection(families);
+    if !common.is_empty() {
+        return vec![Part { asns: common.into_iter().collect(), runs: runs(&|_| true) }];
+    }
+    let sets: BTreeSet<&BTreeSet<u32>> = families.iter().map(|one| &one.asns).collect();
+    let sets: Vec<&BTreeSet<u32>> = sets.into_iter().collect();
+    let mut left: Vec<&Family<'_>> = families.to_vec();
+    let mut parts = Vec::new();
+    for asn in hitting(&sets) {
+        let (with, without): (Vec<&Family<'_>>, Vec<&Family<'_>>) =
+            left.iter().partition(|one| one.asns.contains(&asn));
+        left = without;
+        if with.is_empty() {
+            continue;
+        }
+        let mut explained: Vec<usize> = with.iter().map(|one| one.sighting.run).collect();
+        explained.sort_unstable();
+        parts.push(Part { asns: intersection(&with).into_iter().collect(), runs: explained });
+    }
+    parts
+}
+
+/// A smallest hitting set of `sets`, those that hit the most first.
+fn hitting(sets: &[&BTreeSet<u32>]) -> Vec<u32> {
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    for asn in sets.iter().flat_map(|set| set.iter()) {
+        *counts.entry(*asn).or_default() += 1;
+    }
+    let mut asns: Vec<u32> = counts.keys().copied().collect();
+    asns.sort_by_key(|asn| std::cmp::Reverse(counts[asn]));
+    if asns.len() <= EXACT {
+        let hits = |chosen: &[u32]| sets.iter().all(|set| chosen.iter().any(|asn| set.contains(asn)));
+        for (at, one) in asns.iter().enumerate() {
+            for two in &asns[at + 1..] {
+                if hits(&[*one, *two]) {
+                    return vec![*one, *two];
+                }
+            }
+        }
+        for (at, one) in asns.iter().enumerate() {
+            for (next, two) in asns.iter().enumerate().skip(at + 1) {
+                if let Some(three) = asns[next + 1..].iter().find(|three| hits(&[*one, *two, **three])) {
+                    return vec![*one, *two, *three];
+                }
+            }
+        }
+    }
+    let mut left: Vec<&BTreeSet<u32>> = sets.to_vec();
+    let mut chosen = Vec::new();
+    while !left.is_empty() {
+        let count = |asn: &u32| left.iter().filter(|set| set.contains(asn)).count();
+        let Some(best) = asns.iter().copied().max_by_key(|asn| (count(asn), std::cmp::Reverse(*asn))) else {
+            break;
+        };
+        left.retain(|set| !set.contains(&best));
+        chosen.push(best);
+    }
+    chosen
+}
+
+/// How sure it is that one of a part is to blame: independent vantages add up.
+fn sure(part: &Part, families: &[&Family<'_>]) -> f64 {
+    let mut by_vantage: BTreeMap<usize, f64> = BTreeMap::new();
+    for family in families.iter().filter(|one| part.runs.contains(&one.sighting.run)) {
+        let best = by_vantage.entry(family.sighting.vantage).or_default();
+        *best = best.max(family.sighting.confidence);
+    }
+    let doubt: f64 = by_vantage.values().map(|sure| 1.0 - sure).product();
+    (1.0 - doubt).min(SUREST)
+}
+
+/// The kind of a conclusion that names these.
+fn kind_of(parts: &[Part], families: &[&Family<'_>]) -> &'static str {
+    const SPECIAL: [&str; 4] = ["rejected", "injected", "routing_fault", "partial"];
+    let mut kinds = families.iter().map(|one| one.sighting.kind.as_deref());
+    let first = kinds.next().flatten();
+    let special = SPECIAL.into_iter().find(|kind| Some(*kind) == first);
+    if let Some(kind) = special
+        && kinds.all(|one| one == first)
+    {
+        return kind;
+    }
+    match parts.iter().map(|part| part.asns.len()).max().unwrap_or(0) {
+        0 | 1 => "lost_inside_as",
+        2 => "lost_at_as_border",
+        _ => "lost_in_as_range",
+    }
+}
