@@ -20,6 +20,7 @@ mod host;
 mod network;
 pub mod random;
 mod rewrite;
+pub mod several;
 mod topology;
 
 use std::borrow::Cow;
