@@ -5,8 +5,10 @@
 //! against the truth.
 //!
 //! * `--worlds N`, `--seed N`, `--only FAULT`: choose
+//! * `--how own|atlas|text`: all vantages alike
+//! * `--neighbours`: the conclusion (not the runs) is drawn with data on who is whose neighbour
 //! * `--check`: an exit status of 1 where a floor is missed
-//! * `--show SEED --only FAULT`: print one world's conclusion and truth
+//! * `--show SEED --only FAULT`: print one world's conclusion and truth; `--paths` as well
 
 #[path = "../tests/it/views.rs"]
 mod views;
@@ -17,12 +19,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use lasthop::joint::{self, Hints, Joint};
+use lasthop::number::Asn;
 use lasthop::sim::several::{Fault, World, world};
+use lasthop::trace::schema::Document;
 
 struct Outcome {
     seed: u64,
     joint: Joint,
     world: World,
+    documents: Vec<Document>,
 }
 
 const NAMES: [&str; 6] =
@@ -60,9 +65,24 @@ fn value(name: &str) -> Option<String> {
 
 fn run(seed: u64, fault: Fault) -> Outcome {
     let world = world(seed, fault);
-    let documents = views::documents(&world, seed, views::mixed);
-    let joint = joint::conclude(&documents, &Hints::default()).expect("there is a target");
-    Outcome { seed, joint, world }
+    let documents = match value("--how").as_deref() {
+        None | Some("mixed") => views::documents(&world, seed, views::mixed),
+        Some("own") => views::documents(&world, seed, |_| views::How::Own),
+        Some("atlas") => views::documents(&world, seed, |_| views::How::Traces("atlas")),
+        Some("text") => views::documents(&world, seed, |_| views::How::Traces("traceroute")),
+        Some(other) => panic!("'{other}' is not mixed, own, atlas or text"),
+    };
+    let known = |one: u32, other: u32| {
+        let pair = |(a, b): &(Asn, Asn)| (a.0, b.0) == (one, other) || (b.0, a.0) == (one, other);
+        Some(world.neighbours.iter().any(pair))
+    };
+    let informed = std::env::args().any(|word| word == "--neighbours");
+    let hints = Hints {
+        adjacent: informed.then_some(&known as &dyn Fn(u32, u32) -> Option<bool>),
+        ..Hints::default()
+    };
+    let joint = joint::conclude(&documents, &hints).expect("there is a target");
+    Outcome { seed, joint, world, documents }
 }
 
 fn main() {
@@ -77,6 +97,26 @@ fn main() {
             "truth: {:?} {:?}, blocked {:?}",
             outcome.world.fault, outcome.world.culprits, outcome.world.blocked
         );
+        if std::env::args().any(|word| word == "--paths") {
+            for document in &outcome.documents {
+                for path in document.target.iter().chain(&document.references) {
+                    let hops: Vec<String> = path
+                        .hops
+                        .iter()
+                        .map(|hop| match hop.responders.first() {
+                            Some(one) => format!(
+                                "{}[{}]",
+                                one.address.map_or_else(String::new, |at| at.to_string()),
+                                one.asn.unwrap_or(0)
+                            ),
+                            None => "*".to_owned(),
+                        })
+                        .collect();
+                    let verdict = document.verdict.as_ref().map_or("", |verdict| &verdict.kind);
+                    println!("{:?} {} {verdict}: {}", document.vantage.label, path.host, hops.join(" "));
+                }
+            }
+        }
         println!("{}", serde_json::to_string_pretty(&outcome.joint).expect("it is plain data"));
         return;
     }
@@ -112,8 +152,11 @@ fn main() {
         let count = |of: &dyn Fn(&Outcome) -> bool| met.iter().filter(|one| of(one)).count();
         let (right, bad, said) =
             (count(&Outcome::is_right), count(&Outcome::is_wrong), count(&Outcome::names));
-        let mut these: Vec<usize> =
-            met.iter().filter(|one| one.names()).map(|one| one.joint.asns.len()).collect();
+        let mut these: Vec<usize> = met
+            .iter()
+            .filter(|one| one.names())
+            .flat_map(|one| one.joint.parts.iter().map(|part| part.asns.len()))
+            .collect();
         these.sort_unstable();
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for one in &met {

@@ -5,9 +5,10 @@
 //! and it may have dropped before or after it counted. A trace printed by another tool has a few probes a hop and no coin, so
 //! that its bounds are firm only where enough of them were silent and the reference was not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
-use crate::trace::schema::{Hop, Path, Responder};
+use crate::trace::schema::{Document, Hop, Path, Responder};
 
 /// Probes to the target that stayed silent where the reference answered, from which on bounds are firm: two hops of three probes,
 /// as most tools send them. (Three of three against none of three have p = 0.05 at best.)
@@ -26,6 +27,91 @@ pub struct Bounds {
     pub last: Option<u32>,
     /// A device refused, and these are its owners.
     pub refused: bool,
+    /// The last router that the target's packets are known to have reached.
+    pub after: Option<IpAddr>,
+    /// The next one on a reference's path.
+    pub before: Option<IpAddr>,
+}
+
+/// Every path that anybody saw, as pairs of routers at successive TTLs; and what is known of neighbours.
+pub struct Around<'a> {
+    /// A router's address → networks of the addresses seen right before it.
+    before: HashMap<IpAddr, BTreeSet<u32>>,
+    /// Whether two networks are neighbours, where there is data.
+    adjacent: Option<&'a dyn Fn(u32, u32) -> Option<bool>>,
+}
+
+impl<'a> Around<'a> {
+    /// Nothing seen yet.
+    pub fn new(adjacent: Option<&'a dyn Fn(u32, u32) -> Option<bool>>) -> Self {
+        Self { before: HashMap::new(), adjacent }
+    }
+
+    /// Adds a path.
+    pub fn learn(&mut self, path: &Path) {
+        for pair in path.hops.windows(2) {
+            if pair[1].ttl != pair[0].ttl + 1 {
+                continue;
+            }
+            let near: Vec<u32> = owners(&pair[0]).to_vec();
+            for address in pair[1].responders.iter().filter_map(|one| one.address) {
+                if !near.is_empty() {
+                    self.before.entry(address).or_default().extend(&near);
+                }
+            }
+        }
+    }
+
+    /// The networks whose addresses the routers show that stand at a change of networks between places `from` and `to` of a
+    /// path, where one of them shows more than its neighbours': it may be anybody's of them, or another's.
+    fn unseen(&self, lane: &Lane<'_>, from: usize, to: usize) -> Option<BTreeSet<u32>> {
+        let mut found: Option<BTreeSet<u32>> = None;
+        for at in from..to.min(lane.hops.len().saturating_sub(1)) {
+            let (near, far) = (lane.hops[at], lane.hops[at + 1]);
+            let address = far.responders.iter().find_map(|one| one.address);
+            if self.hides(owners(near), owners(far), address) {
+                let seen = address.and_then(|address| self.before.get(&address));
+                found.get_or_insert_default().extend(seen.into_iter().flatten());
+            }
+        }
+        found
+    }
+
+    /// The same for a border that a run of our own names: between its `after` and the network behind its `before`.
+    pub fn unseen_at(&self, document: &Document, bounds: &Bounds) -> Option<BTreeSet<u32>> {
+        let mut found: Option<BTreeSet<u32>> = None;
+        for reference in &document.references {
+            let lane = Lane::of(reference, None);
+            let place = |address: Option<IpAddr>| {
+                let shows = |hop: &&Hop| hop.responders.iter().any(|one| one.address == address);
+                address.and_then(|_| lane.hops.iter().position(|hop| shows(&hop)))
+            };
+            let to = place(bounds.before);
+            let (from, to) = (place(bounds.after).or(to).unwrap_or(0), to.unwrap_or(0));
+            if let Some(seen) = self.unseen(&lane, from, lane.next_change(to)) {
+                found.get_or_insert_default().extend(seen);
+            }
+        }
+        found
+    }
+
+    /// Whether a network that no address shows may stand between a router of `near` and the router of `far` at `address`. A router
+    /// shows the address of the link it is asked by, so that the same address means the same link, and one router before it; if
+    /// that router shows addresses of several networks, each is a neighbour's, and whose it is itself is not known.
+    pub fn hides(&self, near: &[u32], far: &[u32], address: Option<IpAddr>) -> bool {
+        if near.is_empty() || far.is_empty() || near.iter().any(|asn| far.contains(asn)) {
+            return false;
+        }
+        let known = |test: &dyn Fn(u32, u32) -> Option<bool>| {
+            let mut pairs = near.iter().flat_map(|one| far.iter().map(move |other| (*one, *other)));
+            pairs.all(|(one, other)| test(one, other) == Some(false))
+        };
+        if self.adjacent.is_some_and(known) {
+            return true;
+        }
+        let seen = address.and_then(|address| self.before.get(&address));
+        seen.is_some_and(|seen| seen.iter().any(|asn| !near.contains(asn) && !far.contains(asn)))
+    }
 }
 
 /// The networks of a hop's nearest responder: of our table, or, where the file hides the address, those that it claims itself.
@@ -86,6 +172,13 @@ impl<'a> Lane<'a> {
         own
     }
 
+    /// The first place at or behind `at` that is of another network.
+    fn next_change(&self, at: usize) -> usize {
+        let Some(here) = self.hops.get(at).map(|hop| owners(hop)) else { return at };
+        let other = |hop: &&Hop| !owners(hop).is_empty() && !owners(hop).iter().any(|asn| here.contains(asn));
+        self.hops[at..].iter().position(|hop| other(&hop)).map_or(at, |more| at + more)
+    }
+
     /// Whether an unseen network may stand between these two places: hops are silent in between and the networks differ.
     fn hides(&self, one: usize, other: usize) -> bool {
         (one..other).any(|at| {
@@ -97,11 +190,12 @@ impl<'a> Lane<'a> {
 }
 
 /// Where `target` stops, by the references of its vantage; `destination` is its own network.
-pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>) -> Bounds {
+pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, around: &Around<'_>) -> Bounds {
     let mut found = Bounds::default();
     let Some(last) = target.hops.iter().rev().find(|hop| answers(hop)) else { return found };
     let here: Vec<u32> = owners(last).to_vec();
     found.last = here.first().copied();
+    found.after = last.responders.iter().find_map(|one| one.address);
     let mut before: Vec<&Hop> = target.hops.iter().filter(|hop| answers(hop) && hop.ttl < last.ttl).collect();
     before.sort_by_key(|hop| std::cmp::Reverse(hop.ttl));
     // What was crossed: networks with an answer from behind them. The one of the last answers may be where it stops.
@@ -117,7 +211,7 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>) -> 
         found.crossed.retain(|asn| !found.asns.contains(asn));
         return found;
     }
-    let mut best: Option<(bool, BTreeSet<u32>)> = None;
+    let mut best: Option<(bool, BTreeSet<u32>, Option<IpAddr>)> = None;
     for reference in references {
         let lane = Lane::of(reference, destination);
         let Some(k) = lane.hops.iter().position(|hop| hop.ttl == last.ttl) else { continue };
@@ -139,19 +233,23 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>) -> 
             |hop: &&Hop| lane.hops[m..].iter().any(|control| control.ttl == hop.ttl) && hop.ttl > last.ttl;
         let probes =
             target.hops.iter().filter(silent).map(|hop| hop.sent.unwrap_or(1)).fold(0, u32::saturating_add);
-        let firm = same && probes >= SILENT && !lane.hides(k, m) && !asns.is_empty();
+        let before = lane.hops[m].responders.iter().find_map(|one| one.address);
+        let end = lane.next_change(m);
+        let unseen = around.unseen(&lane, k, end);
+        let hidden = unseen.is_some() || lane.hides(k, end);
+        asns.extend(unseen.into_iter().flatten());
+        let firm = same && probes >= SILENT && !hidden && !asns.is_empty();
         best = match best {
-            Some((true, known)) if firm => {
-                // Two references bound it each; what only one allows is not excluded by the other.
-                Some((true, known.union(&asns).copied().collect()))
+            // Two references bound it each; what only one allows is not excluded by the other.
+            Some((was, known, at)) if was == firm => {
+                Some((firm, known.union(&asns).copied().collect(), at.filter(|at| before == Some(*at))))
             }
-            Some((true, known)) => Some((true, known)),
-            Some((false, known)) if !firm => Some((false, known.union(&asns).copied().collect())),
-            _ => Some((firm, asns)),
+            Some((true, known, at)) => Some((true, known, at)),
+            _ => Some((firm, asns, before)),
         };
     }
     match best {
-        Some((firm, asns)) => (found.firm, found.asns) = (firm, asns),
+        Some((firm, asns, before)) => (found.firm, found.asns, found.before) = (firm, asns, before),
         None => found.asns.extend(&here),
     }
     found.crossed.retain(|asn| !found.asns.contains(asn));

@@ -1,6 +1,7 @@
 //! The smallest set of networks that explains what all runs say.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 
@@ -57,31 +58,51 @@ impl Explained {
     }
 }
 
-/// Who carried packets to a target, and when.
+/// When and from where, by time; unknown times first.
+type Passages = Vec<(Option<Timestamp>, usize)>;
+
+/// Who carried packets to a target.
+#[derive(Default)]
 struct Carriers {
-    /// Target and network → when and from where, by time; unknown times first.
-    by: HashMap<(usize, u32), Vec<(Option<Timestamp>, usize)>>,
+    /// By target and network.
+    networks: HashMap<(usize, u32), Passages>,
+    /// By target and address of a router.
+    routers: HashMap<(usize, IpAddr), Passages>,
 }
 
 impl Carriers {
     fn of(seen: &Seen) -> Self {
-        let mut by: HashMap<(usize, u32), Vec<(Option<Timestamp>, usize)>> = HashMap::new();
+        let mut all = Self::default();
         for one in &seen.sightings {
             let home = seen.targets[one.target].asn;
             // The destination's own network may choose by source: what it takes from one it may refuse another.
             for asn in one.bounds.crossed.iter().filter(|asn| Some(**asn) != home) {
-                by.entry((one.target, *asn)).or_default().push((one.at, one.vantage));
+                all.networks.entry((one.target, *asn)).or_default().push((one.at, one.vantage));
+            }
+            for address in &one.passed {
+                all.routers.entry((one.target, *address)).or_default().push((one.at, one.vantage));
             }
         }
-        for list in by.values_mut() {
+        for list in all.networks.values_mut().chain(all.routers.values_mut()) {
             list.sort_unstable();
         }
-        Self { by }
+        all
     }
 
     /// A vantage other than that of `sighting` from which `asn` carried packets to the same target at about the same time.
     fn clears(&self, sighting: &Sighting, asn: u32) -> Option<usize> {
-        let list = self.by.get(&(sighting.target, asn))?;
+        Self::other(self.networks.get(&(sighting.target, asn))?, sighting)
+    }
+
+    /// Whether the router on the far side of where it stops carried packets to the same target from elsewhere; also where the
+    /// far side shows no address at all, as in a text that hides them.
+    fn clears_far_side(&self, sighting: &Sighting) -> bool {
+        let Some(before) = sighting.bounds.before else { return true };
+        let list = self.routers.get(&(sighting.target, before));
+        list.is_some_and(|list| Self::other(list, sighting).is_some())
+    }
+
+    fn other(list: &Passages, sighting: &Sighting) -> Option<usize> {
         let other = |(_, vantage): &&(Option<Timestamp>, usize)| *vantage != sighting.vantage;
         let Some(at) = sighting.at else { return list.iter().find(other).map(|(_, vantage)| *vantage) };
         let near = |time: Timestamp| (time.as_second() - at.as_second()).abs() <= TOGETHER;
@@ -92,27 +113,21 @@ impl Carriers {
     }
 }
 
-/// A failing run with those who may be to blame, as all the others leave them.
+/// A failing run, and who of those that may be to blame carried packets to its target from elsewhere.
 struct Family<'a> {
     sighting: &'a Sighting,
-    /// Who may be.
-    asns: BTreeSet<u32>,
-    /// Somebody was excluded only because of another vantage.
-    cleared: BTreeSet<u32>,
-    /// Excluding them all would leave nobody.
-    contradicted: Option<(u32, usize)>,
+    /// Who may be to blame.
+    asns: &'a BTreeSet<u32>,
+    /// Who carried, and a vantage that saw it.
+    carries: BTreeMap<u32, usize>,
+    /// The router on the far side of where it stops is known to be all right, or shows no address.
+    far_side: bool,
 }
 
 fn family<'a>(sighting: &'a Sighting, carriers: &Carriers) -> Family<'a> {
-    let all = &sighting.bounds.asns;
-    let cleared: BTreeMap<u32, usize> =
-        all.iter().filter_map(|asn| Some((*asn, carriers.clears(sighting, *asn)?))).collect();
-    let left: BTreeSet<u32> = all.iter().copied().filter(|asn| !cleared.contains_key(asn)).collect();
-    if left.is_empty() {
-        let contradicted = cleared.first_key_value().map(|(asn, vantage)| (*asn, *vantage));
-        return Family { sighting, asns: all.clone(), cleared: BTreeSet::new(), contradicted };
-    }
-    Family { sighting, asns: left, cleared: cleared.into_keys().collect(), contradicted: None }
+    let asns = &sighting.bounds.asns;
+    let carries = asns.iter().filter_map(|asn| Some((*asn, carriers.clears(sighting, *asn)?))).collect();
+    Family { sighting, asns, carries, far_side: carriers.clears_far_side(sighting) }
 }
 
 /// Explains.
@@ -166,34 +181,46 @@ pub fn explain(seen: &Seen) -> Explained {
         chosen.retain(|one| one.sighting.target != family.sighting.target || (lives && one.sighting.judged));
     }
     if chosen.is_empty() {
-        let cleared = cleared(&families);
-        return Explained {
-            cleared,
-            doubts: doubts.into_iter().collect(),
-            ..Explained::nothing("contradiction")
-        };
+        return Explained { doubts: doubts.into_iter().collect(), ..Explained::nothing("contradiction") };
     }
-    let parts = smallest(&chosen);
+    let mut parts = smallest(&chosen);
+    // A second culprit is a large claim. Traces of one place, without pairs, do not carry it.
+    let carried = |part: &Part| {
+        let mut of = chosen.iter().filter(|one| part.runs.contains(&one.sighting.run));
+        let vantages: BTreeSet<usize> = of.clone().map(|one| one.sighting.vantage).collect();
+        vantages.len() > 1 || of.any(|one| one.sighting.judged)
+    };
+    if parts.len() > 1 {
+        let (kept, left): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(carried);
+        doubts.extend(left.iter().flat_map(|part| &part.runs).map(|run| Doubt::DoesNotFit(*run)));
+        parts = kept;
+    }
+    if parts.is_empty() {
+        return Explained { doubts: doubts.into_iter().collect(), ..Explained::nothing("contradiction") };
+    }
+    let mut excluded: BTreeSet<u32> = BTreeSet::new();
+    for part in &mut parts {
+        let of: Vec<&&Family<'_>> =
+            chosen.iter().filter(|one| part.runs.contains(&one.sighting.run)).collect();
+        let carries = |asn: &u32| of.iter().find_map(|one| one.carries.get(asn).copied());
+        let clear: BTreeSet<u32> = part.asns.iter().copied().filter(|asn| carries(asn).is_some()).collect();
+        if clear.len() == part.asns.len() {
+            // Whoever it is carries packets from elsewhere as well: a device of it, not all of it.
+            doubts.extend(clear.iter().filter_map(|asn| Some(Doubt::AlsoCarries(*asn, carries(asn)?))));
+        } else if of.iter().all(|one| one.far_side) {
+            part.asns.retain(|asn| !clear.contains(asn));
+            doubts.extend(clear.iter().map(|asn| Doubt::OnlyElsewhere(*asn)));
+            excluded.extend(clear);
+        } else {
+            doubts.extend(clear.iter().filter_map(|asn| Some(Doubt::AlsoCarries(*asn, carries(asn)?))));
+        }
+    }
     for family in families.iter().filter(|one| !one.sighting.bounds.firm) {
-        if !parts.iter().any(|part| part.asns.iter().any(|asn| family.sighting.bounds.asns.contains(asn))) {
+        if !parts.iter().any(|part| part.asns.iter().any(|asn| family.asns.contains(asn))) {
             doubts.insert(Doubt::DoesNotFit(family.sighting.run));
         }
     }
-    let mut needed_clearing = false;
-    for family in &chosen {
-        if let Some((asn, vantage)) = family.contradicted {
-            doubts.insert(Doubt::AlsoCarries(asn, vantage));
-        }
-        let named = |asn: &u32| parts.iter().any(|part| part.asns.contains(asn));
-        // Somebody cleared matters if no other failing path excludes it as well.
-        for asn in family.cleared.iter().filter(|asn| !named(asn)) {
-            let all = chosen.iter().all(|one| one.sighting.bounds.asns.contains(asn));
-            if all {
-                needed_clearing = true;
-                doubts.insert(Doubt::OnlyElsewhere(*asn));
-            }
-        }
-    }
+    let needed_clearing = !excluded.is_empty();
     let mut confidence = parts.iter().map(|part| sure(part, &chosen)).fold(SUREST, f64::min);
     if needed_clearing {
         confidence *= CLEARED_ELSEWHERE;
@@ -206,11 +233,14 @@ pub fn explain(seen: &Seen) -> Explained {
     if needed_clearing || chosen.iter().all(|one| !one.sighting.judged) {
         grade = grade.min(of(State::Works).map(|one| one.grade).max().or(grade));
     }
-    let kind = kind_of(&parts, &chosen);
+    // Between two networks a third may be hidden that shows no address of its own: a border that only traces of one place show is
+    // listed, and nobody is accused.
+    let lone = parts.iter().any(|part| part.asns.len() > 1 && !carried(part));
+    let kind = if lone { "lost_in_as_range" } else { kind_of(&parts, &chosen) };
     Explained {
         kind,
         parts,
-        cleared: cleared(&families),
+        cleared: excluded,
         reason: None,
         confidence,
         grade,
@@ -227,7 +257,6 @@ fn without_transit(
     doubts: BTreeSet<Doubt>,
     seen: &Seen,
 ) -> Explained {
-    let cleared = cleared(families);
     let doubts: Vec<Doubt> = doubts.into_iter().collect();
     if !homes.is_empty() && transit.is_empty() {
         let asns: BTreeSet<u32> =
@@ -237,7 +266,7 @@ fn without_transit(
         return Explained {
             kind: if stops { "destination_network" } else { "host_or_return_path" },
             parts: vec![Part { asns: asns.into_iter().collect(), runs }],
-            cleared,
+            cleared: BTreeSet::new(),
             reason: None,
             confidence: homes.iter().map(|one| one.sighting.confidence).fold(0.0, f64::max),
             grade: homes.iter().map(|one| one.sighting.grade).max(),
@@ -246,7 +275,7 @@ fn without_transit(
     }
     if !transit.is_empty() {
         // Somebody's text has firm bounds, but nobody saw the target alive.
-        return Explained { cleared, doubts, ..Explained::nothing("weak") };
+        return Explained { doubts, ..Explained::nothing("weak") };
     }
     // Ranges of our own runs list networks without accusing any.
     let ranges: Vec<&Family<'_>> =
@@ -260,7 +289,7 @@ fn without_transit(
         return Explained {
             kind: "lost_in_as_range",
             parts: vec![Part { asns: asns.into_iter().collect(), runs }],
-            cleared,
+            cleared: BTreeSet::new(),
             reason: None,
             confidence: ranges.iter().map(|one| one.sighting.confidence).fold(0.0, f64::max),
             grade: ranges.iter().map(|one| one.sighting.grade).max(),
@@ -268,7 +297,7 @@ fn without_transit(
         };
     }
     let reason = if alive.is_empty() && families.len() == 1 { "no_reference" } else { "weak" };
-    Explained { cleared, doubts, ..Explained::nothing(reason) }
+    Explained { doubts, ..Explained::nothing(reason) }
 }
 
 /// Vantages from which a target answers in one run and not in another of about the same time.
@@ -285,12 +314,8 @@ fn varying(seen: &Seen) -> BTreeSet<usize> {
     states.into_iter().filter(|(_, state)| *state == (true, true)).map(|((vantage, _), _)| vantage).collect()
 }
 
-fn cleared(families: &[Family<'_>]) -> BTreeSet<u32> {
-    families.iter().flat_map(|one| one.cleared.iter().copied()).collect()
-}
-
 fn intersection(families: &[&Family<'_>]) -> BTreeSet<u32> {
-    let mut sets = families.iter().map(|one| &one.asns);
+    let mut sets = families.iter().map(|one| one.asns);
     let Some(first) = sets.next() else { return BTreeSet::new() };
     sets.fold(first.clone(), |common, set| common.intersection(set).copied().collect())
 }
@@ -307,7 +332,7 @@ fn smallest(families: &[&Family<'_>]) -> Vec<Part> {
     if !common.is_empty() {
         return vec![Part { asns: common.into_iter().collect(), runs: runs(&|_| true) }];
     }
-    let sets: BTreeSet<&BTreeSet<u32>> = families.iter().map(|one| &one.asns).collect();
+    let sets: BTreeSet<&BTreeSet<u32>> = families.iter().map(|one| one.asns).collect();
     let sets: Vec<&BTreeSet<u32>> = sets.into_iter().collect();
     let mut left: Vec<&Family<'_>> = families.to_vec();
     let mut parts = Vec::new();

@@ -121,19 +121,21 @@ pub struct Cell {
 }
 
 /// What may be said to help.
-#[derive(Clone, Debug, Default)]
-pub struct Hints {
+#[derive(Clone, Default)]
+pub struct Hints<'a> {
     /// Places of the runs whose packets are kept and were checked.
     pub with_packets: BTreeSet<usize>,
     /// Hosts or addresses that the question is about; where none is named, those to which some path stops.
     pub targets: Vec<String>,
     /// Hosts or addresses that they are compared with.
     pub references: Vec<String>,
+    /// Whether two networks are neighbours: `None` where nothing is known of one of them.
+    pub adjacent: Option<&'a dyn Fn(u32, u32) -> Option<bool>>,
 }
 
 /// Concludes from several runs, own or imported. `None` where no run says anything of a target.
 #[must_use]
-pub fn conclude(runs: &[Document], hints: &Hints) -> Option<Joint> {
+pub fn conclude(runs: &[Document], hints: &Hints<'_>) -> Option<Joint> {
     let seen = sighting::all(runs, hints);
     if seen.sightings.is_empty() {
         return None;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::bounds::{self, Bounds};
+use super::bounds::{self, Around, Bounds};
 use super::{Hints, TargetColumn, VantageRow};
 use crate::trace::schema::{Document, Path};
 
@@ -96,6 +96,8 @@ pub struct Sighting {
     pub kind: Option<String>,
     /// A firm verdict of our own names these networks.
     pub judged: bool,
+    /// Routers that the target's packets are known to have passed, from the destination's answer behind them.
+    pub passed: Vec<IpAddr>,
     /// How sure that is.
     pub confidence: f64,
     /// How good the evidence is.
@@ -184,7 +186,7 @@ fn home(path: &Path) -> Option<u32> {
 }
 
 /// What all runs say.
-pub fn all(runs: &[Document], hints: &Hints) -> Seen {
+pub fn all(runs: &[Document], hints: &Hints<'_>) -> Seen {
     let mut seen = Seen::default();
     let mut places: HashMap<Place, usize> = HashMap::new();
     let mut columns: HashMap<Key, usize> = HashMap::new();
@@ -205,6 +207,10 @@ pub fn all(runs: &[Document], hints: &Hints) -> Seen {
         for path in paths.filter(|path| path.reached) {
             controls.entry(*row).or_default().push((path, home(path)));
         }
+    }
+    let mut around = Around::new(hints.adjacent);
+    for path in runs.iter().flat_map(|document| document.target.iter().chain(&document.references)) {
+        around.learn(path);
     }
     let wanted = wanted(runs, hints);
     let homes = homes(runs);
@@ -235,11 +241,12 @@ pub fn all(runs: &[Document], hints: &Hints) -> Seen {
             bounds: Bounds::default(),
             kind: document.verdict.as_ref().map(|verdict| verdict.kind.clone()),
             judged: false,
+            passed: Vec::new(),
             confidence: grade.weight(),
             grade,
             at: document.started_at.as_deref().and_then(|time| time.parse().ok()),
         };
-        judge(document, path, destination, others, hints, &mut sighting);
+        judge(document, path, destination, others, hints, &around, &mut sighting);
         seen.sightings.push(sighting);
     }
     seen
@@ -269,7 +276,7 @@ fn learn_names(document: &Document, names: &mut BTreeMap<u32, String>) {
 
 /// The destinations that the question is about: those that are named, those of our own diagnoses, and those to which a path
 /// stops. A host that answers everywhere and was only compared with is none.
-fn wanted(runs: &[Document], hints: &Hints) -> BTreeSetOfKeys {
+fn wanted(runs: &[Document], hints: &Hints<'_>) -> BTreeSetOfKeys {
     let mut named = BTreeSetOfKeys::default();
     let mut stops = BTreeSetOfKeys::default();
     let mut any = BTreeSetOfKeys::default();
@@ -316,12 +323,18 @@ fn common(one: IpAddr, other: IpAddr) -> Option<u32> {
     }
 }
 
+/// The addresses of a path that arrives.
+fn passed(path: &Path) -> Vec<IpAddr> {
+    path.hops.iter().flat_map(|hop| &hop.responders).filter_map(|one| one.address).collect()
+}
+
 fn judge(
     document: &Document,
     path: &Path,
     destination: Option<u32>,
     controls: &[(&Path, Option<u32>)],
-    hints: &Hints,
+    hints: &Hints<'_>,
+    around: &Around<'_>,
     sighting: &mut Sighting,
 ) {
     if let Some(verdict) = &document.verdict {
@@ -331,45 +344,56 @@ fn judge(
             "reachable" => {
                 sighting.state = State::Works;
                 sighting.bounds.crossed = bounds::on(path);
+                sighting.passed = passed(path);
             }
             "lost_inside_as" | "lost_at_as_border" | "rejected" | "injected" | "routing_fault"
             | "partial" => {
                 sighting.state = State::Stops;
                 sighting.judged = !asns.is_empty();
-                sighting.bounds = bounds::bounds(path, &[], destination);
+                sighting.bounds = bounds::bounds(path, &[], destination, around);
                 sighting.bounds.firm = sighting.judged;
                 sighting.bounds.asns = asns;
                 sighting.confidence = sure;
             }
             "destination_network" => {
                 sighting.state = State::Stops;
-                sighting.bounds = bounds::bounds(path, &[], destination);
+                sighting.bounds = bounds::bounds(path, &[], destination, around);
                 sighting.bounds.asns = asns.into_iter().chain(destination).collect();
                 sighting.bounds.firm = true;
                 sighting.confidence = sure;
             }
             "host_or_return_path" => {
                 sighting.state = State::Host;
-                sighting.bounds = bounds::bounds(path, &[], destination);
+                sighting.bounds = bounds::bounds(path, &[], destination, around);
                 sighting.bounds.asns = destination.into_iter().collect();
                 sighting.bounds.firm = true;
             }
             // A range may have an unseen network in it.
             "lost_in_as_range" => {
                 sighting.state = State::Stops;
-                sighting.bounds = bounds::bounds(path, &[], destination);
+                sighting.bounds = bounds::bounds(path, &[], destination, around);
                 sighting.bounds.asns = asns;
                 sighting.bounds.firm = false;
             }
             _ => {}
         }
-        let crossed: BTreeSet<u32> = sighting.bounds.asns.clone();
-        sighting.bounds.crossed.retain(|asn| !crossed.contains(asn));
+        let parse = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
+        sighting.bounds.after = parse(&verdict.after).or(sighting.bounds.after);
+        sighting.bounds.before = parse(&verdict.before);
+        let asns = &sighting.bounds.asns;
+        sighting.bounds.crossed.retain(|asn| !asns.contains(asn));
+        if let ("lost_at_as_border" | "lost_in_as_range", Some(unseen)) =
+            (verdict.kind.as_str(), around.unseen_at(document, &sighting.bounds))
+        {
+            sighting.bounds.firm = false;
+            sighting.bounds.asns.extend(unseen);
+        }
         return;
     }
     if path.reached {
         sighting.state = State::Works;
         sighting.bounds.crossed = bounds::on(path);
+        sighting.passed = passed(path);
         return;
     }
     if document.error.is_some() || path.hops.is_empty() {
@@ -390,7 +414,7 @@ fn judge(
         }
     };
     let references: Vec<&Path> = controls.iter().filter(serves).map(|(path, _)| *path).collect();
-    sighting.bounds = bounds::bounds(path, &references, destination);
+    sighting.bounds = bounds::bounds(path, &references, destination, around);
     let ends_at_home = sighting.bounds.last.is_some() && sighting.bounds.last == destination;
     sighting.state = match (ends_at_home, path.hops.iter().any(|hop| !hop.responders.is_empty())) {
         (true, _) => State::Host,

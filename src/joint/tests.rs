@@ -1,1 +1,239 @@
 //! Small worlds in documents.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// One hop: `203.0.113.1=8359` is an address with its AS, `=8359` hides the address, `*` is silence of three probes.
+fn hop(ttl: usize, text: &str) -> Value {
+    let responder = text.split_once('=').map(|(address, asn)| {
+        let asn: u32 = asn.parse().unwrap();
+        let known = !address.is_empty();
+        json!({
+            "address": known.then_some(address), "asn": known.then_some(asn), "asns": if known { vec![asn] } else { vec![] },
+            "as_name": null, "kind": if known { "as" } else { "unannounced" }, "rtt_ms": null,
+            "replies": {"time_exceeded": 3, "syn_ack": 0, "rst": 0, "echo_reply": 0, "unreachable": []},
+            "mpls": [], "reply_ttl": [], "claims": if known { vec![] } else { vec![asn] },
+        })
+    });
+    let answered = if responder.is_some() { 3 } else { 0 };
+    json!({"ttl": ttl, "sent": 3, "answered": answered, "responders": responder.into_iter().collect::<Vec<_>>()})
+}
+
+fn path(host: &str, asn: Option<u32>, hops: &str, reached: bool) -> Value {
+    let hops: Vec<Value> = hops.split_whitespace().enumerate().map(|(at, text)| hop(at + 1, text)).collect();
+    json!({
+        "host": host, "address": host.parse::<std::net::IpAddr>().ok(), "asn": asn, "as_name": null, "prefix": null,
+        "reached": reached, "distance": null, "hops": hops, "as_path": [],
+    })
+}
+
+fn run(label: &str, format: Option<&str>, target: Value, verdict: Value) -> Document {
+    let mut run = json!({
+        "schema": "lasthop.run/1", "tool": {"name": "lasthop", "version": "1"}, "started_at": "2019-03-03T10:00:00Z",
+        "finished_at": null, "vantage": {"source": null, "interface": null, "asn": null, "label": label}, "asdb": null,
+        "protocol": "tcp", "port": 25, "target": target, "references": [], "verdict": verdict, "error": null,
+    });
+    if let Some(format) = format {
+        run["origin"] =
+            json!({"format": format, "dialect": null, "file": format!("{label}.txt"), "lines": [1, 9]});
+    }
+    serde_json::from_value(run).unwrap()
+}
+
+fn verdict(kind: &str, asns: &[u32]) -> Value {
+    json!({
+        "kind": kind, "asns": asns, "as_names": asns.iter().map(|_| "").collect::<Vec<_>>(), "after_ttl": 3, "before_ttl": 4,
+        "after": null, "before": null, "mechanism": "silent_drop", "scope": "host", "location_confidence": 0.99,
+        "attribution_confidence": 0.97, "reason": null, "summary": "", "next_step": null,
+        "evidence": {"pairs": 9, "target_answered": 0, "reference_answered": 9, "e_value": 300.0, "posterior": 0.99, "flows": 6,
+            "references": 1},
+    })
+}
+
+const TARGET: &str = "185.70.40.101";
+const NEIGHBOUR: &str = "185.70.40.103";
+const WORKS: &str =
+    "198.51.100.1=49063 198.51.100.5=20764 192.0.2.9=22822 192.0.2.13=19905 185.70.40.101=19905";
+
+fn own(label: &str, kind: &str, asns: &[u32], hops: &str) -> Document {
+    run(label, None, path(TARGET, Some(19905), hops, kind == "reachable"), verdict(kind, asns))
+}
+
+fn conclusion(runs: &[Document]) -> Joint {
+    conclude(runs, &Hints::default()).unwrap()
+}
+
+#[test]
+fn the_story_of_two_providers() {
+    let fails =
+        own("mgts", "lost_inside_as", &[8359], "203.0.113.1=57681 203.0.113.5=8359 203.0.113.9=8359 * * *");
+    let works = own("spb", "reachable", &[], WORKS);
+    let joint = conclusion(&[fails, works]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]));
+    assert_eq!(joint.grade, Some(Grade::Own));
+    assert_eq!(joint.parts, [Part { asns: vec![8359], runs: vec![0] }]);
+    assert!(
+        joint.summary.contains("From mgts packets to 185.70.40.101 stop in AS8359."),
+        "{}",
+        joint.summary
+    );
+}
+
+#[test]
+fn text_that_hides_addresses_still_names_whom_only_the_failing_path_crosses() {
+    let text = |label: &str, host: &str, hops: &str, reached| {
+        run(label, Some("cisco"), path(host, None, hops, reached), Value::Null)
+    };
+    let runs = [
+        text("mgts", "mx1.proton", "=204671 =57681 =57681 =8359 * * * *", false),
+        text("mgts", "mx9.proton", "=204671 =57681 =57681 =8359 =22822 =22822 =19905 =19905", true),
+        text("spb", "mx1.proton", "=49063 =20764 =22822 =19905 =19905", true),
+    ];
+    let hints = Hints { references: vec!["mx9.proton".to_owned()], ..Hints::default() };
+    let joint = conclude(&runs, &hints).unwrap();
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]), "{joint:#?}");
+    assert_eq!(joint.grade, Some(Grade::Text));
+    assert_eq!(joint.cleared, [22822]);
+    assert!(joint.attribution_confidence < 0.7);
+    assert!(joint.cannot_tell.iter().any(|line| line.contains("AS22822 is left out because")), "{joint:#?}");
+    // The neighbour need not be named where its name ends in the same network.
+    let joint = conclusion(&runs);
+    assert_eq!(joint.asns, [8359], "{joint:#?}");
+}
+
+#[test]
+fn a_border_is_settled_by_a_router_that_carries_packets_from_elsewhere() {
+    let hops = "203.0.113.1=57681 203.0.113.5=8359 * * *";
+    let border = || {
+        let mut run = own("mgts", "lost_at_as_border", &[8359, 22822], hops);
+        let verdict = run.verdict.as_mut().unwrap();
+        (verdict.after, verdict.before) = (Some("203.0.113.5".to_owned()), Some("192.0.2.1".to_owned()));
+        run
+    };
+    // Another entrance to AS22822 says nothing of this one.
+    let joint = conclusion(&[border(), own("spb", "reachable", &[], WORKS)]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_at_as_border", &[8359, 22822][..]));
+    assert!(joint.cannot_tell.iter().any(|line| line.contains("AS22822 also carries")), "{joint:#?}");
+    // The same router does.
+    let works = "198.51.100.1=49063 192.0.2.1=22822 192.0.2.13=19905 185.70.40.101=19905";
+    let joint = conclusion(&[border(), own("spb", "reachable", &[], works)]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]));
+}
+
+#[test]
+fn what_all_failing_paths_share_is_named_even_where_it_carries_others() {
+    let fails = |label: &str, asn: u32| {
+        own(label, "lost_at_as_border", &[8359, asn], &format!("203.0.113.{asn}={asn} * * *"))
+    };
+    let through = "198.51.100.1=49063 203.0.113.77=8359 192.0.2.13=19905 185.70.40.101=19905";
+    let joint = conclusion(&[fails("a", 101), fails("b", 102), own("c", "reachable", &[], through)]);
+    assert_eq!(joint.asns, [8359]);
+    assert!(joint.cannot_tell.iter().any(|line| line.contains("not everywhere in it")), "{joint:#?}");
+}
+
+#[test]
+fn a_router_that_shows_addresses_of_two_neighbours_may_be_a_third_networks() {
+    let reference = |from: u32| {
+        serde_json::from_value(path(
+            NEIGHBOUR,
+            Some(19905),
+            &format!("203.0.113.{from}={from} 192.0.2.1=201 192.0.2.13=19905"),
+            true,
+        ))
+        .unwrap()
+    };
+    let fails = |label: &str, asn: u32| {
+        let mut run = own(label, "lost_at_as_border", &[201, asn], &format!("203.0.113.{asn}={asn} * * *"));
+        let verdict = run.verdict.as_mut().unwrap();
+        (verdict.after, verdict.before) = (Some(format!("203.0.113.{asn}")), Some("192.0.2.1".to_owned()));
+        run.references.push(reference(asn));
+        run
+    };
+    let joint = conclusion(&[fails("a", 101), fails("b", 102)]);
+    assert!(!matches!(joint.kind, "lost_inside_as" | "lost_at_as_border"), "{joint:#?}");
+}
+
+#[test]
+fn nobody_on_the_way_is_named_for_a_host_that_is_silent_everywhere() {
+    let all = "203.0.113.1=57681 203.0.113.5=8359 192.0.2.13=19905 *";
+    let joint =
+        conclusion(&[own("a", "host_or_return_path", &[], all), own("b", "host_or_return_path", &[], all)]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("host_or_return_path", &[19905][..]));
+    // One run that contradicts them does not change that.
+    let one = own("c", "lost_inside_as", &[8359], "203.0.113.1=57681 203.0.113.5=8359 * *");
+    let joint = conclusion(&[own("a", "host_or_return_path", &[], all), one]);
+    assert_eq!((joint.kind, joint.reason), ("inconclusive", Some("contradiction")));
+}
+
+#[test]
+fn text_alone_names_nobody_while_no_one_sees_the_host_alive() {
+    let text = |host: &str, hops: &str, reached| {
+        run("a", Some("traceroute"), path(host, Some(19905), hops, reached), Value::Null)
+    };
+    let runs = [
+        text(TARGET, "203.0.113.1=57681 203.0.113.5=8359 * * * *", false),
+        text(
+            NEIGHBOUR,
+            "203.0.113.1=57681 203.0.113.5=8359 203.0.113.9=8359 203.0.113.13=8359 192.0.2.17=19905 185.70.40.103=19905",
+            true,
+        ),
+    ];
+    let joint = conclusion(&runs);
+    assert_eq!((joint.kind, joint.reason), ("inconclusive", Some("weak")), "{joint:#?}");
+    assert!(joint.next_step.unwrap().contains("from another network"));
+    // With the proof of life it does.
+    let mut runs = runs.to_vec();
+    runs.push(own("spb", "reachable", &[], WORKS));
+    let joint = conclusion(&runs);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]), "{joint:#?}");
+}
+
+#[test]
+fn two_providers_that_each_drop_are_both_named() {
+    let fails =
+        |label: &str, asn: u32| own(label, "lost_inside_as", &[asn], &format!("203.0.113.1={asn} * * *"));
+    let joint = conclusion(&[fails("a", 8359), fails("b", 12389), own("c", "reachable", &[], WORKS)]);
+    assert_eq!(joint.kind, "lost_inside_as");
+    assert_eq!(joint.parts.len(), 2);
+    assert_eq!(joint.asns, [8359, 12389]);
+}
+
+#[test]
+fn a_day_apart_nobody_is_cleared() {
+    let border = own("mgts", "lost_at_as_border", &[8359, 22822], "203.0.113.1=57681 203.0.113.5=8359 * * *");
+    let mut works = own("spb", "reachable", &[], WORKS);
+    assert_eq!(conclusion(&[border.clone(), works.clone()]).asns, [8359]);
+    works.started_at = Some("2019-03-05T10:00:00Z".to_owned());
+    assert_eq!(conclusion(&[border, works]).asns, [8359, 22822]);
+}
+
+#[test]
+fn the_destinations_network_is_never_cleared() {
+    let edge =
+        own("a", "destination_network", &[19905], "203.0.113.1=57681 203.0.113.5=8359 192.0.2.1=22822 *");
+    let joint = conclusion(&[edge, own("b", "reachable", &[], WORKS)]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("destination_network", &[19905][..]));
+}
+
+#[test]
+fn nothing_to_say_is_said() {
+    assert!(conclude(&[], &Hints::default()).is_none());
+    let joint = conclusion(&[own("a", "reachable", &[], WORKS)]);
+    assert_eq!((joint.kind, joint.asns.len()), ("reachable", 0));
+    let joint = conclusion(&[own("a", "inconclusive", &[], "203.0.113.1=57681 *")]);
+    assert_eq!(joint.kind, "inconclusive");
+}
+
+#[test]
+fn ten_thousand_places_are_one_question() {
+    let mut runs = Vec::new();
+    for number in 0..10_000u32 {
+        let label = format!("probe {number}");
+        runs.push(match number % 3 {
+            0 => own(&label, "reachable", &[], WORKS),
+            _ => own(&label, "lost_at_as_border", &[8359, 100_000 + number], "203.0.113.5=8359 * *"),
+        });
+    }
+    assert_eq!(conclusion(&runs).asns, [8359]);
+}

@@ -77,6 +77,14 @@ fn set(page: &mut String, runs: &Runs, title: &str) {
         add!(page, "<p>{}</p>\n", text(&summary));
     }
     page.push_str("</header>\n");
+    let facts: Vec<(String, String)> = runs.conclusion.iter().flat_map(words::joint_facts).collect();
+    if !facts.is_empty() {
+        page.push_str("<dl>\n");
+        for (name, fact) in &facts {
+            add!(page, "<dt><bdi>{}</bdi></dt><dd><bdi>{}</bdi></dd>\n", text(name), text(fact));
+        }
+        page.push_str("</dl>\n");
+    }
     if let Some(matrix) = picture::matrix(runs, "m") {
         page.push_str("<h2>From where to where</h2>\n");
         figure(page, &matrix, "What became of each target, from each place.", "From where to where");

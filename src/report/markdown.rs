@@ -18,6 +18,16 @@ pub(super) fn runs(out: &mut dyn Write, runs: &Runs) -> io::Result<()> {
         Some((title, summary)) => writeln!(out, "# {}\n\n{}\n", text(&title), text(&summary))?,
         None => writeln!(out, "# {count} {}\n", if count == 1 { "run" } else { "runs" })?,
     }
+    let facts: Vec<Vec<String>> = runs
+        .conclusion
+        .iter()
+        .flat_map(words::joint_facts)
+        .map(|(name, fact)| vec![text(&name), text(&fact)])
+        .collect();
+    if !facts.is_empty() {
+        table(out, &["", ""], "ll", &facts)?;
+        writeln!(out)?;
+    }
     let rows: Vec<Vec<String>> = (1..)
         .zip(&runs.documents)
         .map(|(at, document)| {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::escape::clip;
+use super::escape::{clip, clip_to};
 use crate::trace::schema::{Document, Hop, Path, Responder};
 
 /// A path as it is shown: without what lies behind its end.
@@ -121,7 +121,7 @@ pub(super) fn rows<'a>(lanes: &[Lane<'a>]) -> Vec<Row<'a>> {
     for ttl in first..=last {
         let start = rows.len();
         for responder in lanes.iter().filter_map(|lane| lane.hop(ttl)).flat_map(|hop| &hop.responders) {
-            if !rows[start..].iter().any(|row| row.address == responder.address) {
+            if !rows[start..].iter().filter_map(|row| row.responder).any(|one| same(one, responder)) {
                 rows.push(Row { ttl, responder: Some(responder), address: responder.address });
             }
         }
@@ -155,7 +155,8 @@ pub(super) enum Cell<'a> {
 pub(super) fn cell<'a>(lane: &Lane<'a>, row: &Row<'_>) -> Cell<'a> {
     let Some(hop) = lane.hop(row.ttl) else { return Cell::Empty };
     let sent = hop.sent.unwrap_or(0);
-    match hop.responders.iter().find(|one| one.address == row.address) {
+    let is_row = |one: &&Responder| row.responder.is_some_and(|row| same(row, one));
+    match hop.responders.iter().find(is_row) {
         Some(responder) => Cell::Answered { sent, responder },
         None if hop.responders.is_empty() => Cell::Silent { sent },
         None => Cell::Empty,
@@ -236,15 +237,30 @@ fn mark(icmp_type: u8, code: u8) -> String {
     }
 }
 
-/// The address of a row, or a star.
+/// The address of a row; where an imported file hides it, the name, and where nobody answered a star.
 pub(super) fn address_text(row: &Row<'_>) -> String {
-    row.address.map_or_else(|| "*".to_owned(), |address| address.to_string())
+    let name = || match row.responder {
+        Some(one) => {
+            one.name.as_deref().map_or_else(|| "?".to_owned(), |name| clip_to(name, 40).into_owned())
+        }
+        None => "*".to_owned(),
+    };
+    row.address.map_or_else(name, |address| address.to_string())
 }
 
-/// The origin AS of a responder in a word: `AS64500`, `AS64500+1`, `IXP`, `private`.
+/// Whether two responders are one to somebody who reads a table.
+fn same(one: &Responder, other: &Responder) -> bool {
+    one.address == other.address && (one.address.is_some() || one.name == other.name)
+}
+
+/// The origin AS of a responder in a word: `AS64500`, `AS64500+1`, `IXP`, `private`; `(AS64500)` is what an imported file claims of
+/// an address that it hides.
 pub(super) fn asn_text(responder: Option<&Responder>) -> String {
     let Some(responder) = responder else { return String::new() };
     match responder.asns.as_slice() {
+        [] if responder.address.is_none() && !responder.claims.is_empty() => {
+            format!("(AS{})", responder.claims[0])
+        }
         [] => match responder.kind.as_str() {
             "ixp" => "IXP".to_owned(),
             word @ ("private" | "unannounced" | "reserved") => word.to_owned(),

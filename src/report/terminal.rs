@@ -389,6 +389,9 @@ pub(super) fn runs(out: &mut dyn Write, runs: &Runs, look: Look) -> io::Result<(
         if !summary.is_empty() {
             writeln!(out, "{}", look.wrap(&safe(&summary), "  ", "  "))?;
         }
+        for (name, fact) in runs.conclusion.iter().flat_map(words::joint_facts) {
+            writeln!(out, "{}", look.wrap(&safe(&format!("{name}: {fact}")), "  ", "      "))?;
+        }
         writeln!(out)?;
     }
     let count = runs.documents.len();

@@ -37,6 +37,11 @@ fn several(out: &mut dyn Write, runs: &Runs) -> io::Result<()> {
         for line in wrapped(&format!("{title}. {summary}")).into_iter().take(8) {
             writeln!(out, "{line}")?;
         }
+        for (name, fact) in runs.conclusion.iter().flat_map(words::joint_facts) {
+            for line in wrapped(&format!("{name}: {fact}")) {
+                writeln!(out, "{line}")?;
+            }
+        }
         writeln!(out)?;
     }
     for (at, document) in (1..).zip(&runs.documents) {

@@ -20,6 +20,8 @@ const SENTENCE: usize = 1200;
 const HOST: usize = 255;
 /// The most ASes that a line names.
 const MOST_NAMED: usize = 8;
+/// Places of a joint conclusion that are listed.
+const MOST_ROWS: usize = 50;
 
 /// What is said at the end of every report that finds a loss.
 pub(super) const CAVEAT: &str = "This shows where packets stop, or where they leave the reference's way without a trace. \
@@ -144,7 +146,11 @@ pub(super) fn as_with_name(asn: u32, name: Option<&str>) -> String {
 /// Where it was measured from: `192.0.2.7 (AS64501) by eth0`.
 pub(super) fn vantage(document: &Document) -> String {
     let vantage = &document.vantage;
-    let mut text = vantage.source.map_or_else(String::new, |source| source.to_string());
+    let mut text = match (vantage.source.or(vantage.public), &vantage.label) {
+        (Some(source), _) => source.to_string(),
+        (None, Some(label)) => clip(label).into_owned(),
+        (None, None) => String::new(),
+    };
     if let Some(asn) = vantage.asn {
         text.push_str(&format!(" (AS{asn})"));
     }
@@ -421,6 +427,37 @@ pub(super) fn parted(after: u8, before: Option<u8>) -> String {
     format!("The target’s packets are proven to reach hop {after}{before}.")
 }
 
+/// Findings of an imported file that are told; the JSON has them all.
+const MOST_FINDINGS: usize = 5;
+
+/// Where an imported run comes from, and what is doubtful in it.
+fn imported(document: &Document) -> Vec<String> {
+    let Some(origin) = &document.origin else { return Vec::new() };
+    let dialect = origin.dialect.as_ref().map_or_else(String::new, |dialect| format!(" ({})", clip(dialect)));
+    let lines = origin.lines.map_or_else(String::new, |[first, last]| format!(", lines {first} to {last}"));
+    let file = origin.file.as_ref().map_or_else(String::new, |file| format!(" from {}", clip_to(file, HOST)));
+    let mut notes = vec![format!("Imported{file}{lines}: output of {}{dialect}.", clip(&origin.format))];
+    let claimed = document.target.iter().flat_map(|path| &path.hops).flat_map(|hop| &hop.responders);
+    if claimed.clone().any(|one| one.address.is_none() && !one.claims.is_empty()) {
+        notes.push(
+            "AS numbers in brackets are the file's own claims: it shows no addresses there.".to_owned(),
+        );
+    }
+    for one in claimed.filter(|one| one.rewritten_to.is_some()).take(1) {
+        let to = one.rewritten_to.map_or_else(String::new, |to| to.to_string());
+        let who = one.address.map_or_else(|| "A router".to_owned(), |address| address.to_string());
+        notes.push(format!("{who} quotes packets to {to}: the destination was translated on the way."));
+    }
+    for finding in document.findings.iter().take(MOST_FINDINGS) {
+        let line = finding.line.map_or_else(String::new, |line| format!("line {line}: "));
+        notes.push(format!("Doubtful: {line}{}", clip_to(&finding.text, 200)));
+    }
+    if document.findings.len() > MOST_FINDINGS {
+        notes.push(format!("{} more doubts, see the JSON.", document.findings.len() - MOST_FINDINGS));
+    }
+    notes
+}
+
 /// What tables cannot show: answers without a hop, and places where no AS can be told.
 pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String> {
     let Some(target) = &document.target else { return Vec::new() };
@@ -431,6 +468,7 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
                 .to_owned(),
         );
     }
+    notes.extend(imported(document));
     notes.extend(document.too_big.iter().take(8).map(too_big));
     if let (Some(now), true) = (target.size, target.size < document.size) {
         notes.push(format!("Path MTU discovery works so far: the hops shown are of packets of {now} bytes."));
@@ -737,6 +775,60 @@ pub(super) fn together(conclusion: &Value) -> Option<(String, String)> {
         asns.iter().take(MOST_NAMED).filter_map(Value::as_u64).map(|asn| format!("AS{asn}")).collect();
     let title = titled(text("kind")?, &names, text("reason"));
     Some((title, clip_to(text("summary").unwrap_or_default(), SENTENCE).into_owned()))
+}
+
+/// What a joint conclusion rests on, what each place adds to it, what it cannot tell and what to do next: named rows, as those
+/// of a single run.
+pub(super) fn joint_facts(conclusion: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let list = |name: &str| conclusion.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let mut facts: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, fact: String| {
+        facts.push((clip_to(name, HOST).into_owned(), clip_to(&fact, SENTENCE).into_owned()));
+    };
+    let grade = |word: &str| match word {
+        "text" => "pasted text",
+        "mtr" => "totals of mtr",
+        "globalping" => "Globalping",
+        "atlas" => "RIPE Atlas or scamper",
+        "own" => "a run of lasthop",
+        "own_packets" => "a run of lasthop with its packets",
+        _ => "evidence of another kind",
+    };
+    let sure = conclusion.get("attribution_confidence").and_then(Value::as_f64).filter(|sure| *sure > 0.0);
+    match (text(conclusion, "grade"), sure) {
+        (Some(word), Some(sure)) => {
+            add("rests on", format!("{}; whose network it is: {}", grade(&word), percent(sure.min(1.0))));
+        }
+        (Some(word), None) => add("rests on", grade(&word).to_owned()),
+        (None, _) => {}
+    }
+    let named = |list: &[Value], at: Option<u64>, name: &str| {
+        let one = at.and_then(|at| usize::try_from(at).ok()).and_then(|at| list.get(at));
+        one.and_then(|one| text(one, name)).unwrap_or_else(|| "?".to_owned())
+    };
+    let (vantages, targets, cells) = (list("vantages"), list("targets"), list("matrix"));
+    for cell in cells.iter().take(MOST_ROWS) {
+        let place = |name: &str| cell.get(name).and_then(Value::as_u64);
+        let from = named(vantages, place("vantage"), "label");
+        let adds = text(cell, "adds").unwrap_or_default();
+        let word = text(cell, "grade").unwrap_or_default();
+        let to = match targets.len() {
+            0 | 1 => String::new(),
+            _ => format!("{}: ", named(targets, place("target"), "host")),
+        };
+        add(&format!("from {from}"), format!("{to}{adds} ({})", grade(&word)));
+    }
+    if cells.len() > MOST_ROWS {
+        add("from", format!("{} more places, see the JSON", cells.len() - MOST_ROWS));
+    }
+    for line in list("cannot_tell").iter().filter_map(Value::as_str).take(MOST_NAMED) {
+        add("not told", line.to_owned());
+    }
+    if let Some(next) = text(conclusion, "next_step") {
+        add("next", next);
+    }
+    facts
 }
 
 fn percent(share: f64) -> String {

@@ -80,6 +80,8 @@ pub struct World {
     pub destination: Asn,
     /// Vantages whose packets are dropped.
     pub blocked: Vec<bool>,
+    /// Pairs of ASes that are neighbours.
+    pub neighbours: Vec<(Asn, Asn)>,
 }
 
 struct System {
@@ -125,7 +127,14 @@ fn draw(dice: &mut ChaCha8Rng, seed: u64, fault: Fault) -> Option<World> {
         };
         for number in 0..count {
             let place = systems.len();
-            let length = if tier == 3 { dice.random_range(1..=2) } else { dice.random_range(1..=4usize) };
+            // Entered at the first or the second router, 20 % of crossings show one router, as in the single-vantage worlds.
+            let length = match dice.random_range(0..10) {
+                _ if tier == 3 => dice.random_range(1..=2),
+                0..=3 => 2,
+                4..=6 => 3,
+                7..=8 => 4,
+                _ => 5,
+            };
             let up = match tier {
                 0 => Vec::new(),
                 1 => vec![0],
@@ -275,6 +284,10 @@ fn draw(dice: &mut ChaCha8Rng, seed: u64, fault: Fault) -> Option<World> {
         culprits,
         destination: systems[0].asn,
         blocked,
+        neighbours: systems
+            .iter()
+            .flat_map(|system| system.uplinks.iter().map(|up| (system.asn, systems[*up].asn)))
+            .collect(),
     })
 }
 

@@ -114,6 +114,10 @@ fn set(sheets: &mut Sheets, runs: &Runs, headline: &str) {
     if let Some(summary) = summary.filter(|summary| !summary.is_empty()) {
         sheets.paragraph(&summary, BODY);
     }
+    let facts: Vec<(String, String)> = runs.conclusion.iter().flat_map(words::joint_facts).collect();
+    for (name, fact) in facts {
+        sheets.paragraph(&format!("{name}: {fact}"), NOTE);
+    }
     if let Some(matrix) = matrix::draw(runs) {
         sheets.heading("From where to where", title(12.0), room(&matrix));
         sheets.drawing(&matrix, "What became of each target, from each place.");
