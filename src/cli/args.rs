@@ -333,6 +333,12 @@ pub struct Compare {
     /// IP-to-AS table to ask about other tools' traces
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
+    /// AS relationships (CAIDA serial-1 or -2): between networks that are no neighbours an unseen one is suspected
+    #[arg(long, value_name = "FILE")]
+    pub as_rel: Option<PathBuf>,
+    /// Members and LANs of exchanges (PeeringDB or IX-F JSON); may be given again
+    #[arg(long, value_name = "FILE")]
+    pub ixp: Vec<PathBuf>,
     #[command(flatten)]
     pub output: Output,
 }
@@ -351,6 +357,9 @@ pub struct Import {
     /// IP-to-AS table to ask instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
+    /// Members and LANs of exchanges (PeeringDB or IX-F JSON); may be given again
+    #[arg(long, value_name = "FILE")]
+    pub ixp: Vec<PathBuf>,
     #[command(flatten)]
     pub output: Output,
 }

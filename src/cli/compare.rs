@@ -15,6 +15,8 @@ use super::report::saved;
 use crate::bundle;
 use crate::import::HEAD;
 use crate::joint::{self, Hints, Joint};
+use crate::number::Asn;
+use crate::path::Origins as _;
 use crate::report::Runs;
 use crate::trace::schema::Document;
 
@@ -34,7 +36,7 @@ pub fn compare(words: &args::Compare) -> Exit {
 
 fn matched(words: &args::Compare) -> Result<Exit, Failure> {
     let mut sink = Sink::open(&words.output)?;
-    let data = Files::open(words.db.as_deref(), None, &[])?.read()?;
+    let data = Files::open(words.db.as_deref(), words.as_rel.as_deref(), &words.ixp)?.read()?;
     let reader = Reader::new(&data, None, None);
     let mut hints =
         Hints { targets: words.target.clone(), references: words.reference.clone(), ..Hints::default() };
@@ -49,6 +51,9 @@ fn matched(words: &args::Compare) -> Result<Exit, Failure> {
             output::talk(&format!("{}: {} runs", file.display(), documents.len() - before));
         }
     }
+    let grounds = data.grounds();
+    let adjacent = |one: u32, other: u32| grounds.adjacent(Asn(one), Asn(other));
+    hints.adjacent = Some(&adjacent);
     let joint = joint::conclude(&documents, &hints);
     let exit = joint.as_ref().map_or(Exit::Inconclusive, exit_of);
     let conclusion = joint.as_ref().and_then(|joint| serde_json::to_value(joint).ok());

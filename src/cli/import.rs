@@ -39,7 +39,7 @@ fn convert(words: &args::Import) -> Result<Exit, Failure> {
     // What is unpacked and streamed must not wait in memory for a writer: JSON for standard output is written as it comes.
     let streams = words.output.json && words.output.file().is_none();
     let mut sink = (!streams).then(|| Sink::open(&words.output)).transpose()?;
-    let data = Files::open(words.db.as_deref(), None, &[])?.read()?;
+    let data = Files::open(words.db.as_deref(), None, &words.ixp)?.read()?;
     let reader = Reader::new(&data, words.label.as_deref(), words.target.as_deref());
     if streams {
         let mut failed = None;
@@ -81,7 +81,7 @@ fn convert(words: &args::Import) -> Result<Exit, Failure> {
 
 /// Writes a set run by run: an archive of measurements is larger than memory.
 fn stream(out: &mut dyn Write, words: &args::Import, reader: &Reader<'_>) -> io::Result<Option<Failure>> {
-    write!(out, "{{\"schema\":\"{SET}\",\"runs\":[\n")?;
+    writeln!(out, "{{\"schema\":\"{SET}\",\"runs\":[")?;
     let mut failed: Option<Failure> = None;
     let mut first = true;
     let mut broken = None;

@@ -7,6 +7,7 @@ mod evidence;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod grounds;
+mod joint;
 mod laws;
 /// Shared with the benches, as `prefixes` is.
 #[path = "../../benches/support/mmdb.rs"]
@@ -27,5 +28,6 @@ mod sweep;
 mod tables;
 mod targets;
 mod tidy;
+mod views;
 mod words;
 mod world;
