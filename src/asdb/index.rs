@@ -228,7 +228,7 @@ struct Blocks {
     /// to count its answers from there: 8 for blocks of /24, 14 if there is but one.
     nodes: Vec<u32>,
     /// [`Blocks::NOBODY`] where no AS is named, [`Blocks::SPLIT`] where only the array tells: several segments begin in the /24,
-    /// or several ASes announce it. At most 64 for each /18, so 64 MiB in a table made to need them; real ones need a tenth.
+    /// or several ASes announce it. At most 64 for each /18, so 64 MiB in a table made to need them; real ones need a seventh.
     origins: Vec<Asn>,
 }
 
