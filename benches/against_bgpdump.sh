@@ -14,8 +14,9 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-rib=$(cargo bench --no-run --bench rib --message-format=json 2>/dev/null |
+rib=$(cargo bench --quiet --no-run --bench rib --message-format=json |
     sed -n 's/.*"name":"rib".*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+[ -x "$rib" ] || { echo "cargo told of no executable for the bench \"rib\"" >&2; exit 1; }
 cargo build --release --quiet --manifest-path benches/bgpkit/Cargo.toml
 bgpkit=benches/bgpkit/target/release/bgpkit-peer
 
@@ -27,7 +28,12 @@ gzip -1 -k "$work/rib"
 measure() { # name, command…
     local name=$1
     shift
-    /usr/bin/time -f "%U %S %e %M" -o "$work/time" "$@" >/dev/null 2>&1
+    # What a tool says is in nobody's way, unless it fails.
+    if ! /usr/bin/time -f "%U %S %e %M" -o "$work/time" "$@" >/dev/null 2>"$work/said"; then
+        echo "failed: $*" >&2
+        cat "$work/said" >&2
+        exit 1
+    fi
     awk -v name="$name" -v base="${base:-0}" '{
         cpu = $1 + $2
         printf "%-34s %8.2f s CPU (%.2f user) %8.2f s wall %7.0f MB", name, cpu, $1, $3, $4 / 1024

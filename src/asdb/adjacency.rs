@@ -119,7 +119,7 @@ impl LinkKind {
 }
 
 impl Adjacency {
-    /// Reads a file of AS relationships: CAIDA's serial-1 or serial-2, plain or packed with gzip or bzip2.
+    /// Reads a file of AS relationships: CAIDA's serial-1 or serial-2, plain or packed (gzip, bzip2, Zstandard, xz).
     ///
     /// # Errors
     /// The file cannot be read or unpacked, is longer than 128 MiB, has no link, or has a line that is none: `provider|customer|-1`

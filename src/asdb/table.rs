@@ -177,7 +177,7 @@ impl Table {
     }
 
     /// Reads a table: one of ours, an MMDB, or one of the text formats of [`Format`], told apart by content; each may be
-    /// packed with gzip, bzip2 or xz.
+    /// packed with gzip, bzip2, Zstandard or xz.
     ///
     /// # Errors
     /// The file cannot be read, is foreign, cut short, damaged, of another version, or has a line that is no row.

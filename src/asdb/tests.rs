@@ -128,6 +128,23 @@ fn sources() -> impl Strategy<Value = Sources> {
     prop::collection::vec((prop::bool::weighted(0.2), prop::collection::vec(row(), 0..10)), 1..5)
 }
 
+/// Ranges that mostly begin and end where a block of /24 does, and now and then inside: the first, the length, both in quarters
+/// of such a block, and the origins.
+fn blocks() -> impl Strategy<Value = Vec<(u32, u32, Vec<Asn>)>> {
+    let asn = prop_oneof![6 => 1u32..4, 1 => Just(u32::MAX)].prop_map(Asn);
+    let origins = prop_oneof![
+        4 => asn.prop_map(|one| vec![one]),
+        1 => Just(vec![Asn(5), Asn(6)]),
+    ];
+    let place = (0u32..1024, 0u32..8).prop_map(|(at, fine)| if fine == 0 { at } else { at >> fine << fine });
+    prop::collection::vec((place, 1u32..9, 1u32..4, origins), 1..24).prop_map(|rows| {
+        let row = |(first, power, times, origins): (u32, u32, u32, Vec<Asn>)| {
+            (first, (times << power).min(1100 - first), origins)
+        };
+        rows.into_iter().map(row).collect()
+    })
+}
+
 fn probes() -> impl Iterator<Item = IpAddr> {
     let near = [false, true].into_iter().flat_map(|six| (0..56).map(move |offset| address(six, offset)));
     let far = ["8.255.255.255", "9.255.255.255", "44.1.1.1", "2a0f:ffff::", "2a10::1", "2a11::", "2c00::1"];
@@ -163,6 +180,54 @@ proptest! {
             prop_assert_eq!(index.origin(address), whole.asns.as_slice().first().copied(), "{}", address);
             for (way, table) in [("memory", &memory), ("file", &file), ("index", &indexed)] {
                 prop_assert_eq!(&told(table, &table.lookup(address)), &wanted, "{} {}", way, address);
+            }
+        }
+    }
+
+    #[test]
+    fn the_quick_way_to_an_origin_says_what_the_long_way_says(rows in blocks(), six: bool) {
+        let at = |quarter: u32| match six {
+            // From the middle of a /18 over whole ones into the middle of another.
+            false => IpAddr::V4((0x0900_2000 + (quarter << 6)).into()),
+            true => IpAddr::V6(((0x2a10 << 112) + (u128::from(quarter) << 78)).into()),
+        };
+        let before = |address: IpAddr| match address {
+            IpAddr::V4(four) => IpAddr::V4((u32::from(four) - 1).into()),
+            IpAddr::V6(six) => IpAddr::V6((u128::from(six) - 1).into()),
+        };
+        let mut builder = Builder::plain("blocks");
+        for (first, length, origins) in &rows {
+            builder.range(at(*first), before(at(first + length)), origins, false).unwrap();
+        }
+        let table = Table::of_builder(builder, Format::RangeCsv);
+        let index = table.index();
+        for quarter in 0..1200 {
+            for address in [at(quarter), before(at(quarter))] {
+                let mut whole = None;
+                for (first, length, origins) in &rows {
+                    let inside = at(*first) <= address && address < at(first + length);
+                    let narrower = whole.is_none_or(|(narrowest, _)| length < narrowest);
+                    if inside && narrower {
+                        whole = Some((length, origins));
+                    }
+                }
+                // Two ranges alike are one of both origins, which the scan above does not join.
+                let alike = |one: &(u32, u32, Vec<Asn>)| {
+                    rows.iter().filter(|other| (one.0, one.1) == (other.0, other.1)).count() > 1
+                };
+                let long = index.lookup(address);
+                prop_assert_eq!(index.asns(address), long.asns.as_slice(), "{}", address);
+                prop_assert_eq!(index.origin(address), long.asns.first(), "{}", address);
+                if !rows.iter().any(alike) {
+                    // Of two as wide that overlap, the one that begins later answers.
+                    let ties = rows.iter().filter(|(first, length, _)| {
+                        whole.is_some_and(|(narrowest, _)| length == narrowest)
+                            && at(*first) <= address && address < at(first + length)
+                    });
+                    let last = ties.max_by_key(|(first, ..)| *first);
+                    let wanted = last.map_or(&[][..], |(.., origins)| origins);
+                    prop_assert_eq!(index.asns(address), wanted, "{}", address);
+                }
             }
         }
     }

@@ -8,15 +8,13 @@ use std::io::{self, BufReader, Read};
 use std::net::IpAddr;
 use std::path::Path;
 
-use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
-use ipnetwork::IpNetwork;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::failure::error_text;
 use super::publishers::Content;
+use crate::asdb::sources::{Packing, ris};
 use crate::asdb::{Adjacency, Error, Exchanges, Format, Table};
 use crate::fetch::{Checked, Rejected};
 use crate::number::Asn;
@@ -59,7 +57,7 @@ pub fn recognise(path: &Path, content: Content) -> Result<Checked, Rejected> {
         Content::IpToAsn => of_table(path, Some(Format::IpToAsn))?,
         Content::RangeCsv => of_table(path, Some(Format::RangeCsv))?,
         Content::Mrt => of_mrt(&look.head)?,
-        Content::RisWhois => (of_lines(&look, "a RIS whois dump", is_ris_whois)?, None, false),
+        Content::RisWhois => (of_lines(&look, "a RIS whois dump", ris::is_ris)?, None, false),
         Content::AsNames => (of_lines(&look, "a list of AS names", is_as_name)?, None, false),
         Content::AsLinks => {
             let links = Adjacency::open(path).map_err(|error| unreadable(&error))?;
@@ -88,12 +86,9 @@ fn look(path: &Path) -> Result<Look, Rejected> {
     let size = file.metadata().map_err(|error| broken(&error))?.len();
     let mut file = BufReader::with_capacity(HEAD, file);
     let magic = io::BufRead::fill_buf(&mut file).map_err(|error| broken(&error))?;
-    let (packing, mut reader): (_, Box<dyn Read>) = match magic {
-        [0x1f, 0x8b, ..] => ("gzip", Box::new(MultiGzDecoder::new(file))),
-        [b'B', b'Z', b'h', ..] => ("bzip2", Box::new(MultiBzDecoder::new(file))),
-        _ => ("", Box::new(file)),
-    };
-    let packed = !packing.is_empty();
+    let packing = Packing::of(magic);
+    let mut reader = packing.unpack(file);
+    let packed = packing != Packing::Plain;
     let most = if packed { ALWAYS.max(size.saturating_mul(RATIO)) } else { u64::MAX };
     let mut head = Vec::new();
     let mut length = 0;
@@ -177,17 +172,6 @@ fn of_lines(look: &Look, what: &str, is_one: impl Fn(&str) -> bool) -> Result<St
         return Err(rejected(format!("is not {what}: it has no line of data"), AGAIN));
     }
     Ok(what.trim_start_matches("a ").to_owned())
-}
-
-/// `origin⇥prefix⇥peers`, the origin a number or a set of them in braces.
-fn is_ris_whois(line: &str) -> bool {
-    let fields: Vec<&str> = line.split('\t').collect();
-    let [origin, prefix, peers] = fields[..] else { return false };
-    let origins = origin.trim_start_matches('{').trim_end_matches('}');
-    origins.split(',').all(|origin| origin.trim().parse::<Asn>().is_ok())
-        && prefix.parse::<IpNetwork>().is_ok()
-        && prefix.contains('/')
-        && peers.parse::<u32>().is_ok()
 }
 
 /// `number name`, none of them an address.
@@ -277,6 +261,27 @@ mod tests {
         for (bytes, content, word) in bad {
             let said = of(bytes, content).unwrap_err();
             assert!(said.reason.contains(word), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_table_may_be_packed_with_is_seen_to_its_end() {
+        let text = b"192.0.2.0\t24\t64500\n";
+        let xz = {
+            let mut out = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::default()).unwrap();
+            out.write_all(text).unwrap();
+            out.finish().unwrap()
+        };
+        let bzip2 = {
+            let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+            out.write_all(text).unwrap();
+            out.finish().unwrap()
+        };
+        let zstd = ruzstd::encoding::compress_to_vec(&text[..], ruzstd::encoding::CompressionLevel::Fastest);
+        for (name, packed) in [("xz", xz), ("bzip2", bzip2), ("zstd", zstd)] {
+            assert!(of(&packed, Content::Pfx2As).unwrap().has_end, "{name}");
+            let said = of(&packed[..packed.len() - 3], Content::Pfx2As).unwrap_err().reason;
+            assert!(said.contains("cut or damaged") && said.contains(name), "{said}");
         }
     }
 

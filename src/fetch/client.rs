@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ureq::http::{HeaderMap, Response};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use super::address::{Address, AddressError};
@@ -230,10 +231,16 @@ impl Client {
     /// A client that says it is `agent`, a name and a version.
     #[must_use]
     pub fn new(agent: &str, limits: Limits, time: Time) -> Self {
+        Self::with_roots(agent, limits, time, RootCerts::WebPki)
+    }
+
+    /// Whose signatures are believed is no choice of a user's: only a test has others, for a server of its own.
+    fn with_roots(agent: &str, limits: Limits, time: Time, roots: RootCerts) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .user_agent(agent)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .accept("*/*")
             .accept_encoding("identity")
             .timeout_resolve(Some(limits.connect))
@@ -413,6 +420,11 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use ureq::tls::Certificate;
 
     #[test]
     fn basic_credentials_are_those_of_the_rfc() {
@@ -440,6 +452,98 @@ mod tests {
     fn dates_of_http_are_read() {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap().as_second(), 784_111_777);
         assert_eq!(http_date("yesterday"), None);
+    }
+
+    /// A server on loopback that answers `requests` of them, with TLS if it has a key; each by `answer`, told the path. What it
+    /// gives is its port, and the number of connections there were.
+    fn server(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        answer: impl Fn(&str) -> String + Send + 'static,
+    ) -> (u16, Arc<AtomicU32>) {
+        fn serve(stream: &mut (impl Read + Write), answer: impl Fn(&str) -> String) -> std::io::Result<()> {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while head.len() < 4096 && !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            stream.write_all(answer(head.split(' ').nth(1).unwrap_or_default()).as_bytes())?;
+            stream.flush()
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let count = Arc::<AtomicU32>::default();
+        let counted = count.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().take(20) {
+                let Ok(mut stream) = stream else { return };
+                counted.fetch_add(1, Ordering::SeqCst);
+                stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                // A client that does not believe the certificate hangs up.
+                let _ = match &tls {
+                    None => serve(&mut stream, &answer),
+                    Some(config) => {
+                        let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+                        let mut stream = rustls::StreamOwned::new(connection, stream);
+                        let served = serve(&mut stream, &answer);
+                        stream.conn.send_close_notify();
+                        served.and_then(|()| stream.flush())
+                    }
+                };
+            }
+        });
+        (port, count)
+    }
+
+    #[test]
+    fn with_tls_a_redirection_down_is_refused_and_nothing_is_asked_there() {
+        let moved = |to: String| {
+            format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        };
+        let found = || "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nthere".to_owned();
+        let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let certificate = signed.cert.der().clone();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+
+        let (plain, asked_in_the_clear) = server(None, move |_| found());
+        let (secure, _) = server(Some(Arc::new(config)), move |path| match path {
+            "/down" => moved(format!("http://127.0.0.1:{plain}/x")),
+            "/along" => moved("/there".to_owned()),
+            _ => found(),
+        });
+        let client = |roots| {
+            let limits = Limits { connect: Duration::from_secs(10), ..Limits::default() };
+            let time = Time { elapsed: Box::new(|| Duration::ZERO), started: Timestamp::UNIX_EPOCH };
+            Client::with_roots("a test", limits, time, roots)
+        };
+        let own = Certificate::from_der(&certificate).to_owned();
+        let believing = client(RootCerts::Specific(Arc::new(vec![own])));
+        let ask = |client: &Client, path: &str| {
+            let address = format!("https://127.0.0.1:{secure}{path}").parse().unwrap();
+            client.text(&address, None, 100)
+        };
+        assert_eq!(ask(&believing, "/there").unwrap(), "there");
+        assert_eq!(ask(&believing, "/along").unwrap(), "there");
+        let refused = ask(&believing, "/down").unwrap_err();
+        assert!(matches!(&refused, Error::Redirect { why: "from https down to http", .. }), "{refused:?}");
+        assert_eq!(asked_in_the_clear.load(Ordering::SeqCst), 0, "{refused}");
+        // The server in the clear does answer, so that it was the rule which kept the client from it.
+        let there = format!("http://127.0.0.1:{plain}/x").parse().unwrap();
+        assert_eq!(believing.text(&there, None, 100).unwrap(), "there");
+
+        // Whoever signs for himself is believed by nobody else.
+        let stranger = ask(&client(RootCerts::WebPki), "/there").unwrap_err();
+        assert!(
+            matches!(&stranger, Error::Network { reason, .. } if reason.contains("certificate")),
+            "{stranger}"
+        );
     }
 
     #[test]

@@ -95,7 +95,7 @@ struct Lan {
 }
 
 impl Exchanges {
-    /// Reads files of exchanges' members and LANs, plain or packed with gzip or bzip2.
+    /// Reads files of exchanges' members and LANs, plain or packed (gzip, bzip2, Zstandard, xz).
     ///
     /// # Errors
     /// A file cannot be read or unpacked, is longer than 512 MiB, is no JSON or has a value that is none of its kind, or nothing of
