@@ -103,6 +103,7 @@ impl Case {
         let environment = Environment {
             schema: Environment::SCHEMA.to_owned(),
             tool: document.tool.clone(),
+            program_sha256: None,
             command: [
                 "lasthop",
                 "diagnose",
@@ -213,10 +214,6 @@ fn replace(content: &mut Vec<u8>, from: &str, to: &str) {
 #[test]
 fn every_scenario_verifies_and_is_the_same_bytes_again() {
     for (name, _) in scenarios() {
-        // Where size is in question the target's packets change in mid-run, and the program makes no bundle.
-        if topology(name).size.is_some() {
-            continue;
-        }
         for v6 in [false, true] {
             let origins = origins(&topology(name));
             let case = Case::of(name, v6, 2, &origins, true);
@@ -320,6 +317,78 @@ fn a_verdict_that_was_rewritten_is_found_from_the_packets() {
     assert!(found.first_difference.unwrap().contains("ticket.txt"));
 }
 
+/// The bundle as another version of this program would have made it: with words of its own, and this change to the document.
+fn of_another_version(change: impl Fn(&mut Value)) -> Vec<u8> {
+    let mut files = unpack(&REAL);
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    for (name, content) in &mut files {
+        match name.as_str() {
+            "ticket.txt" | "report.html" => replace(content, "AS", "As"),
+            "environment.json" => replace(content, &version, "\"version\": \"0.0.9\""),
+            "run.json" => {
+                let mut document: Value = serde_json::from_slice(content).unwrap();
+                document["tool"]["version"] = "0.0.9".into();
+                // It knows less of a hop, says more of the run, and words its conclusion otherwise.
+                document["something_new"] = 7.into();
+                document["verdict"]["summary"] = "It stops somewhere.".into();
+                change(&mut document);
+                *content = serde_json::to_vec_pretty(&document).unwrap();
+            }
+            _ => {}
+        }
+    }
+    pack(&files, true)
+}
+
+#[test]
+fn a_bundle_of_another_version_is_checked_by_its_packets_and_its_words_by_their_hashes() {
+    let found = verify(&of_another_version(|_| {}));
+    assert!(found.verified, "{found:#?}");
+    let texts = found.checks.iter().find(|check| check.check == "texts").unwrap();
+    assert_eq!(texts.outcome, Outcome::NotMade);
+    let words = "made by lasthop 0.0.9, this is";
+    assert!(texts.detail.starts_with(words), "{}", texts.detail);
+    assert!(
+        texts.detail.ends_with("checked by their hashes, its conclusion by its packets"),
+        "{}",
+        texts.detail
+    );
+    // What it concludes is told in this version's words, from the packets.
+    assert_ne!(found.verdict.unwrap().summary, "It stops somewhere.");
+}
+
+#[test]
+fn another_version_is_no_way_to_forge_a_conclusion() {
+    let forgeries: [(&str, Value); 7] = [
+        ("/verdict/kind", "reachable".into()),
+        ("/verdict/asns", serde_json::json!([64496])),
+        ("/verdict/after_ttl", Value::Null),
+        ("/verdict/before", "192.0.2.1".into()),
+        ("/target/as_path", serde_json::json!([64496])),
+        ("/target/hops/2/responders/0/asns", serde_json::json!([64496])),
+        ("/references/0/reached", Value::Bool(false)),
+    ];
+    for (way, value) in forgeries {
+        let bytes = of_another_version(|document| {
+            let place = document.pointer_mut(way).unwrap();
+            assert_ne!(*place, value, "{way}");
+            *place = value.clone();
+        });
+        let found = verify(&bytes);
+        assert_eq!(fails(&found), ["conclusion"], "{way}: {found:#?}");
+        let told = found.first_difference.unwrap();
+        assert!(told.contains("the bundle was made by 0.0.9"), "{told}");
+    }
+    // The program ends with the status of evidence that does not verify. Its table is the one that the bundle names.
+    let folder = tempfile::tempdir().unwrap();
+    let zip = folder.path().join("forged.zip");
+    let forged = of_another_version(|document| document["verdict"]["kind"] = "reachable".into());
+    std::fs::write(&zip, forged).unwrap();
+    let output = lasthop(&["verify", zip.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("verdict.kind"), "{output:?}");
+}
+
 #[test]
 fn packets_that_were_changed_are_found() {
     let packets = unpack(&REAL).into_iter().find(|(name, _)| name == "packets.pcapng").unwrap().1;
@@ -412,7 +481,16 @@ fn who_asked_can_be_hidden_and_the_rest_still_verifies() {
         let topology = probe.map_or_else(|| topology("proton"), asked_by);
         [("proton", false, topology.clone()), ("proton", true, topology)]
     });
-    let others = [("nat", false), ("reject", true), ("found-reference", false), ("found-reference", true)];
+    let others = [
+        ("nat", false),
+        ("reject", true),
+        ("found-reference", false),
+        ("found-reference", true),
+        ("mtu-told", false),
+        ("mtu-told", true),
+        ("mtu-black-hole", false),
+        ("mtu-black-hole", true),
+    ];
     for (name, v6, topology) in story.chain(others.map(|(name, v6)| (name, v6, topology(name)))) {
         let origins = origins(&topology);
         let case = Case::on(&topology, name, v6, 4, &origins, true);
@@ -589,6 +667,14 @@ fn the_program_makes_bundles_and_verifies_them() {
     assert!(streamed.run == bundle::open(&bytes).unwrap().run, "stream and bundle are of one run");
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 2, "nothing is left beside them: {left:?}");
+
+    // Which program made it, and what is known of the clock.
+    let environment = bundle::open(&bytes).unwrap().environment;
+    let program = std::fs::read(env!("CARGO_BIN_EXE_lasthop")).unwrap();
+    let digest: String = Sha256::digest(program).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(environment.program_sha256, Some(digest));
+    let told = environment.clock.told_by.unwrap();
+    assert_eq!(environment.clock.most_wrong_ns.is_none(), told.starts_with("unknown: "), "{told}");
 
     let found = lasthop(&["verify", &zip]);
     assert_eq!(found.status.code(), Some(0), "{found:?}");
