@@ -493,3 +493,49 @@ fn a_bundle_of_a_run_about_sizes_verifies() {
         }
     }
 }
+
+/// What is lost is not the host but packets of a size, and the other side of the comparison is no neighbour.
+#[test]
+fn whoever_is_asked_about_a_black_hole_is_asked_about_sizes() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("run.json");
+    let saved = saved.to_str().unwrap();
+    let lasthop = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_lasthop")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        // Lines end where a letter's do.
+        String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    lasthop(&["demo", "mtu-black-hole", "-o", saved]);
+    let english = lasthop(&["report", saved, "--complaint", "--lang", "en"]);
+    for words in [
+        "Packets of 1500 bytes to mx1.proton (185.70.40.101) do not arrive",
+        "packets of 52 bytes to the same host: ",
+        "This is so of packets of 1500 bytes. Packets of 52 bytes to the same host arrive.",
+        "one large and one small",
+        "carry packets of 1500 bytes? Where one does not",
+        "the MTU of the links behind router 212.188.0.2 (hop 6)",
+        "by packets of 1500 bytes, as ICMP echo requests, and the same by packets of 52 bytes",
+    ] {
+        assert!(english.contains(words), "{words}\n{english}");
+    }
+    for words in ["cannot be reached", "beside it", "null route"] {
+        assert!(!english.contains(words), "{words}\n{english}");
+    }
+    let russian = lasthop(&["report", saved, "--complaint", "--lang", "ru"]);
+    for words in [
+        "Пакеты размером 1500 байт на mx1.proton (185.70.40.101) не доходят",
+        "Пакеты размером 52 байта на тот же узел доходят",
+        "пропускает пакеты размером 1500 байт?",
+        "MTU каналов после маршрутизатора 212.188.0.2 (шаг 6)",
+    ] {
+        assert!(russian.contains(words), "{words}\n{russian}");
+    }
+    assert!(!russian.contains("соседний") && !russian.contains("недоступен"), "{russian}");
+    let ticket = lasthop(&["report", saved, "--format", "ticket"]);
+    assert!(ticket.contains("do they carry packets of 1500 bytes?"), "{ticket}");
+    // Where nothing is in question but the host, nothing is said of sizes.
+    lasthop(&["demo", "proton", "-o", saved]);
+    let plain = lasthop(&["report", saved, "--complaint", "--lang", "en"]);
+    assert!(!plain.contains("bytes") && plain.contains("cannot be reached"), "{plain}");
+}
