@@ -88,18 +88,10 @@ impl Replay {
     /// # Errors
     /// [`ReplayError`] if no such run can have been made.
     pub fn new(head: &Run, wait: std::time::Duration) -> Result<Self, ReplayError> {
-        // The head is that of the end: the target's packets are as small there as they became.
-        let lowered = |one: &Destination| one.role == Role::Outsized;
-        let until = head.destinations.iter().position(lowered).unwrap_or(head.destinations.len());
-        let (begun, coming) = head.destinations.split_at(until);
-        let mut destinations = begun.to_vec();
-        if let (Some(target), Some(before)) = (destinations.first_mut(), coming.first()) {
-            target.size = before.size;
-        }
         let small = head.flows.iter().filter_map(|flow| flow.small);
-        let plan = Plan {
+        let mut plan = Plan {
             source: head.source,
-            destinations,
+            destinations: head.destinations.clone(),
             source_ports: head.flows.iter().map(|flow| flow.source).chain(small).collect(),
             first_ttl: head.first_ttl,
             max_ttl: head.max_ttl,
@@ -108,11 +100,19 @@ impl Replay {
             budget: Budget::default(),
             seed: head.seed,
         };
+        plan.check()?;
+        // The head is that of the end: the target's packets are as small there as they became.
+        let lowered = |one: &Destination| one.role == Role::Outsized;
+        let until = plan.destinations.iter().position(lowered).unwrap_or(plan.destinations.len());
+        let coming = plan.destinations.split_off(until);
+        if let (Some(target), Some(before)) = (plan.destinations.first_mut(), coming.first()) {
+            target.size = before.size;
+        }
         let engine = Engine::new(plan, head.started_at)?;
         if engine.run().flows != head.flows {
             return Err(ReplayError::Flows);
         }
-        Ok(Self { engine, coming: coming.to_vec() })
+        Ok(Self { engine, coming })
     }
 
     /// The record so far.

@@ -27,5 +27,6 @@ mod sweep;
 mod tables;
 mod targets;
 mod tidy;
+mod version;
 mod words;
 mod world;

@@ -534,6 +534,7 @@ fn whoever_is_asked_about_a_black_hole_is_asked_about_sizes() {
     assert!(!russian.contains("соседний") && !russian.contains("недоступен"), "{russian}");
     let ticket = lasthop(&["report", saved, "--format", "ticket"]);
     assert!(ticket.contains("do they carry packets of 1500 bytes?"), "{ticket}");
+    assert!(ticket.contains("Works meanwhile: the same by packets of 52 bytes at hop 13"), "{ticket}");
     // Where nothing is in question but the host, nothing is said of sizes.
     lasthop(&["demo", "proton", "-o", saved]);
     let plain = lasthop(&["report", saved, "--complaint", "--lang", "en"]);
