@@ -3,6 +3,13 @@
 //! A run of 20 hops with one reference, written 1,000 times in each format. The peer is serde_json, which writes the same
 //! run as plain JSON. Fails where a page is larger than 150 kB or takes longer than 20 ms, or a PDF is larger than 300 kB or
 //! takes longer than 100 ms.
+//!
+//! Then a bundle of the simulated story is made and verified 200 times. No other program makes a conclusion anew from
+//! packets; the peers do the part that is not ours: `zip` and `sha256sum` pack the same files with their digests, `unzip`
+//! and `sha256sum -c` check those. Each time includes the start of those programs.
+
+#[path = "support/evidence.rs"]
+mod evidence;
 
 use std::fs;
 use std::process::ExitCode;
@@ -12,6 +19,8 @@ use lasthop::report::{self, Format, Options, Runs};
 use serde_json::{Value, json};
 
 const TIMES: u32 = 1000;
+/// For bundles, which hold a page and a PDF each.
+const BUNDLES: u32 = 200;
 /// The most bytes and milliseconds of what people look at.
 const MOST: [(Format, usize, f64); 2] = [(Format::Html, 150_000, 20.0), (Format::Pdf, 300_000, 100.0)];
 
@@ -25,7 +34,7 @@ fn main() -> ExitCode {
         }
     };
     let document = &runs.documents[0];
-    let peer = timed(|| serde_json::to_vec(document).map_or(0, |bytes| bytes.len()));
+    let peer = timed(TIMES, || serde_json::to_vec(document).map_or(0, |bytes| bytes.len()));
     println!("{:<12} {:>9} {:>10} {:>9} {:>12}", "format", "ms each", "bytes", "peak kB", "x serde_json");
     println!(
         "{:<12} {:>9.3} {:>10} {:>9} {:>12}",
@@ -33,7 +42,7 @@ fn main() -> ExitCode {
     );
     let mut good = true;
     for format in Format::ALL {
-        let found = timed(|| {
+        let found = timed(TIMES, || {
             let mut out = Vec::new();
             match report::write(&mut out, &runs, format, Options::default()) {
                 Ok(()) => out.len(),
@@ -56,10 +65,49 @@ fn main() -> ExitCode {
             }
         }
     }
+    good &= bundles().is_some();
     if !good {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+/// Bundles made and verified. `None` if one cannot be made or does not verify.
+fn bundles() -> Option<()> {
+    let case = evidence::Case::story()?;
+    let bytes = case.make();
+    if !evidence::verifies(&bytes) {
+        eprintln!("the bundle does not verify");
+        return None;
+    }
+    let folder = tempfile::tempdir().ok()?;
+    let archive = folder.path().join("bundle.zip");
+    fs::write(&archive, &bytes).ok()?;
+    let tools =
+        evidence::peer(folder.path(), "unzip -q bundle.zip -d files && zip -v && sha256sum --version");
+    let files = folder.path().join("files");
+    println!("\nbundle of {} packets, {} bytes; {BUNDLES} times each", case.packets(), bytes.len());
+    println!("{:<12} {:>9} {:>9} {:>12}  peer", "", "ms each", "peak kB", "x peer");
+    let row = |name: &str, work: &mut dyn FnMut() -> usize, command: &str| {
+        let found = timed(BUNDLES, work);
+        let ratio = tools.then(|| {
+            let peer = timed(BUNDLES, || usize::from(evidence::peer(&files, command)));
+            (peer.bytes == 1).then(|| format!("{:.1}", found.milliseconds / peer.milliseconds))
+        });
+        let ratio = ratio.flatten().unwrap_or_else(|| "not there".to_owned());
+        println!("{name:<12} {:>9.3} {:>9} {ratio:>12}  {command}", found.milliseconds, found.peak);
+    };
+    row(
+        "bundle",
+        &mut || case.make().len(),
+        "sha256sum [a-z]* > ../SUMS && rm -f ../p.zip && zip -q ../p.zip *",
+    );
+    row(
+        "verify",
+        &mut || usize::from(evidence::verifies(&bytes)),
+        "unzip -tq ../bundle.zip && sha256sum -c MANIFEST",
+    );
+    Some(())
 }
 
 struct Found {
@@ -69,16 +117,16 @@ struct Found {
     peak: u64,
 }
 
-fn timed(mut write: impl FnMut() -> usize) -> Found {
+fn timed(times: u32, mut write: impl FnMut() -> usize) -> Found {
     // The kernel forgets the peak when 5 is written there.
     let _ = fs::write("/proc/self/clear_refs", "5");
     let before = kilobytes("VmHWM:");
     let start = Instant::now();
     let mut bytes = 0;
-    for _ in 0..TIMES {
+    for _ in 0..times {
         bytes = std::hint::black_box(write());
     }
-    let milliseconds = start.elapsed().as_secs_f64() * 1e3 / f64::from(TIMES);
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3 / f64::from(times);
     Found { milliseconds, bytes, peak: kilobytes("VmHWM:").saturating_sub(before) }
 }
 

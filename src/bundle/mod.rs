@@ -26,6 +26,7 @@
 
 mod archive;
 mod compare;
+mod gist;
 mod manifest;
 mod origins;
 mod redact;
@@ -82,6 +83,12 @@ pub struct ClockState {
     pub source: Option<String>,
     /// How far it was off, in nanoseconds; null if nothing tells.
     pub offset_ns: Option<i64>,
+    /// How far it can have been off when it was last measured, in nanoseconds; null if nothing tells.
+    #[serde(default)]
+    pub most_wrong_ns: Option<u64>,
+    /// Where these numbers are from, or that they are unknown and why.
+    #[serde(default)]
+    pub told_by: Option<String>,
     /// When it was last set right, RFC 3339.
     pub set_at: Option<String>,
 }
@@ -102,6 +109,9 @@ pub struct Environment {
     pub schema: String,
     /// What made it.
     pub tool: Tool,
+    /// SHA-256 of the program file that ran, in hexadecimal; null if it could not be read.
+    #[serde(default)]
+    pub program_sha256: Option<String>,
     /// The command line, word by word.
     pub command: Vec<String>,
     /// Seed of every random choice.

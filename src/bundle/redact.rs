@@ -6,7 +6,7 @@
 //! as they would have been with the stand-ins, so that they can be verified like any others, and the conclusion is the
 //! same: it is drawn anew, and if it came out otherwise there would be no bundle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::write::{BundleError, Evidence, Made, derive, make};
@@ -15,8 +15,8 @@ use crate::capture::{Event, Log};
 use crate::number::Asn;
 use crate::packet::mask::{Mask, mask};
 use crate::path::{Attribution, Kind, Origins};
-use crate::probe::{Arrival, Part, Replay};
-use crate::trace::Run;
+use crate::probe::{Arrival, Part, Replay, Told};
+use crate::trace::{ProbeId, Run};
 
 const HIDDEN: &str = "(hidden)";
 
@@ -75,6 +75,9 @@ pub fn redact(evidence: &Evidence<'_>, whole: &Made, key: Option<&SecretKey>) ->
     };
     make(&evidence, key)
 }
+
+/// A packet as it left, and as it would have.
+type BeforeAndAfter<'a> = (&'a [u8], Vec<u8>);
 
 /// What is hidden, by its stand-in.
 struct Hidden {
@@ -143,39 +146,38 @@ impl Hidden {
         };
         let mut measurement = thread(evidence.run)?;
         let mut search = evidence.log.search.as_ref().map(thread).transpose()?;
-        let plain = |run: &Run| Replay::new(run, wait).map_err(|error| failed(error.to_string()));
-        let plain = (plain(evidence.run)?, evidence.log.search.as_ref().map(plain).transpose()?);
+        let mut packets: HashMap<(Part, ProbeId), BeforeAndAfter<'_>> = HashMap::new();
         let mut events = Vec::with_capacity(evidence.log.events.len());
         for event in &evidence.log.events {
             let part = match event {
                 Event::Sent { part, .. } | Event::Unsent { part, .. } | Event::Received { part, .. } => *part,
             };
             let threads = match part {
-                Part::Measurement => Some((&mut measurement.1, &plain.0, evidence.run)),
-                Part::Search => search
-                    .as_mut()
-                    .zip(plain.1.as_ref())
-                    .zip(evidence.log.search.as_ref())
-                    .map(|((one, plain), run)| (&mut one.1, plain, run)),
+                Part::Measurement => Some((&mut measurement.1, evidence.run)),
+                Part::Search => {
+                    search.as_mut().zip(evidence.log.search.as_ref()).map(|(one, run)| (&mut one.1, run))
+                }
             };
-            let Some((replay, plain, run)) = threads else { continue };
+            let Some((replay, run)) = threads else { continue };
             match event {
                 Event::Unsent { probe, .. } => {
                     replay.unsent((**probe).clone()).map_err(|error| failed(error.to_string()))?;
                     events.push(event.clone());
                 }
-                Event::Sent { probe, at, .. } => {
+                Event::Sent { probe, at, packet: old, .. } => {
                     let sent = run.probe(*probe);
-                    let packet = replay.compose(sent);
-                    let told = |_| (sent.stage, sent.group);
+                    let packet = replay
+                        .compose(sent, run, old.len())
+                        .ok_or_else(|| failed(format!("probe {} cannot be made anew", probe.0)))?;
+                    let told = |_| Told::of(sent, run);
                     replay.sent(*at, &packet, told).map_err(|error| failed(error.to_string()))?;
+                    packets.insert((part, *probe), (old, packet.clone()));
                     events.push(Event::Sent { part, probe: *probe, at: *at, packet });
                 }
                 Event::Received { probe, at, packet, .. } => {
-                    let drawn = run.probe(*probe);
-                    let (old, new) = (plain.compose(drawn), replay.compose(drawn));
                     let stand_in = |address| self.of_address(address);
-                    let packet = mask(packet, &Mask { stand_in: &stand_in, probe: (&old, &new) })
+                    let packet = (packets.get(&(part, *probe)))
+                        .and_then(|(old, new)| mask(packet, &Mask { stand_in: &stand_in, probe: (old, new) }))
                         .ok_or_else(|| failed(format!("a reply to probe {} cannot be masked", probe.0)))?;
                     let arrival = Arrival { at: *at, packet };
                     if replay.received(&arrival) != Some(*probe) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::archive::{self, ArchiveError, Files};
 use super::origins::{self, Answers, Owner, Stated};
 use super::write::{WRITERS, derive};
-use super::{BundleError, Environment, Name, PublicKey, compare, manifest, name, redact};
+use super::{BundleError, Environment, Name, PublicKey, compare, gist, manifest, name, redact};
 use crate::capture::{self, Capture, Replayed};
 use crate::path::Origins;
 use crate::report::Document;
@@ -318,6 +318,19 @@ fn owned(
     if let Some(address) = origins.missing() {
         checks.fails("origins", format!("{}: nothing is said of {address}", name::ORIGINS));
     }
+    let ours = env!("CARGO_PKG_VERSION");
+    if stated.tool.version != ours {
+        // Another version may say more or less, and word it otherwise; what it comes to has to be the same.
+        let difference = gist::difference(stated, &derived).map(|(way, one, other)| {
+            format!(
+                "{}: {way} is {one}; from the packets follows {other} (by the rules of {ours}; the bundle was made by {})",
+                name::RUN,
+                stated.tool.version
+            )
+        });
+        checks.judge("conclusion", difference, "paths, attribution and verdict follow from the packets");
+        return derived;
+    }
     // The order of the contract's fields is not that of a difference's weight: what is concluded comes first.
     let (said, made) = (compare::as_read(stated), compare::as_read(&derived));
     let whole = compare::first(&said, &made);
@@ -331,14 +344,8 @@ fn owned(
         ("verdict.kind".to_owned(), of(&said), of(&made))
     });
     let difference = kind.or_else(|| part("verdict")).or(whole);
-    let ours = env!("CARGO_PKG_VERSION");
-    let version = match stated.tool.version.as_str() {
-        version if version == ours => String::new(),
-        version => format!(" (by the rules of {ours}; the bundle was made by {version})"),
-    };
-    let difference = difference.map(|(way, one, other)| {
-        format!("{}: {way} is {one}; from the packets follows {other}{version}", name::RUN)
-    });
+    let difference = difference
+        .map(|(way, one, other)| format!("{}: {way} is {one}; from the packets follows {other}", name::RUN));
     checks.judge("conclusion", difference, "paths, attribution and verdict follow from the packets");
     derived
 }
@@ -487,7 +494,7 @@ fn texts(files: &Files, document: &Document, checks: &mut Checks) {
         checks.skips(
             "texts",
             format!(
-                "the reports were worded by version {}, this is {ours}: read run.json, which is checked, rather than them",
+                "made by lasthop {}, this is {ours}: its reports are checked by their hashes, its conclusion by its packets",
                 document.tool.version
             ),
         );
@@ -519,8 +526,7 @@ fn beside(capture: &Capture, replayed: &Replayed, answers: &Answers, stated: &Do
         };
     let origins = Stated::new(answers);
     let derived = derive(&again.run, again.settings.confidence, &origins, stated);
-    let gist = |document: &Document| compare::as_read(&Gist::of(document));
-    let difference = compare::first(&gist(stated), &gist(&derived)).map(|(way, one, other)| {
+    let difference = gist::difference(stated, &derived).map(|(way, one, other)| {
         format!("the other capture: {way} is {one} in {}; from it follows {other}", name::RUN)
     });
     let replies: usize = again.run.probes.iter().map(|probe| probe.replies.len()).sum();
@@ -529,63 +535,4 @@ fn beside(capture: &Capture, replayed: &Replayed, answers: &Answers, stated: &Do
         again.run.probes.iter().filter(|probe| probe.was_sent()).count()
     );
     checks.judge("beside", difference, &held);
-}
-
-/// What two captures of one run must agree in: everything but times.
-#[derive(Serialize)]
-struct Gist {
-    kind: Option<String>,
-    asns: Vec<u32>,
-    after_ttl: Option<u8>,
-    before_ttl: Option<u8>,
-    mechanism: Option<String>,
-    scope: Option<String>,
-    reason: Option<String>,
-    hops: Vec<GistHop>,
-}
-
-#[derive(Serialize)]
-struct GistHop {
-    host: String,
-    ttl: u8,
-    sent: Option<u32>,
-    responders: Vec<GistResponder>,
-}
-
-#[derive(Serialize)]
-struct GistResponder {
-    address: Option<IpAddr>,
-    asns: Vec<u32>,
-    replies: schema::Replies,
-}
-
-impl Gist {
-    fn of(document: &Document) -> Self {
-        let verdict = document.verdict.as_ref();
-        let word = |of: fn(&schema::Verdict) -> &String| verdict.map(|verdict| of(verdict).clone());
-        let responder = |one: &schema::Responder| GistResponder {
-            address: one.address,
-            asns: one.asns.clone(),
-            replies: one.replies.clone(),
-        };
-        let paths = document.target.iter().chain(&document.references);
-        let hops = paths.flat_map(|path| path.hops.iter().map(move |hop| (path, hop)));
-        Self {
-            kind: word(|verdict| &verdict.kind),
-            asns: verdict.map_or_else(Vec::new, |verdict| verdict.asns.clone()),
-            after_ttl: verdict.and_then(|verdict| verdict.after_ttl),
-            before_ttl: verdict.and_then(|verdict| verdict.before_ttl),
-            mechanism: word(|verdict| &verdict.mechanism),
-            scope: word(|verdict| &verdict.scope),
-            reason: verdict.and_then(|verdict| verdict.reason.clone()),
-            hops: hops
-                .map(|(path, hop)| GistHop {
-                    host: path.host.clone(),
-                    ttl: hop.ttl,
-                    sent: hop.sent,
-                    responders: hop.responders.iter().map(responder).collect(),
-                })
-                .collect(),
-        }
-    }
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::probe::Part;
+use crate::probe::{Part, Told};
 use crate::trace::record::Head;
-use crate::trace::{Destination, Probe, ProbeId, Reply, ReplyKind, Role, Run, Stage};
+use crate::trace::{Destination, Probe, ProbeId, ReferenceKind, Reply, ReplyKind, Role, Run, Stage};
 
 /// The value of `schema` in the head of a capture.
 pub const SCHEMA: &str = "lasthop.capture/1";
@@ -12,6 +12,7 @@ pub const SCHEMA: &str = "lasthop.capture/1";
 pub const CONTINUED: &str = "\u{2026}";
 const SEARCH: &str = "search ";
 const UNSENT: &str = "not sent: ";
+const SMALL: &str = "the target, by small packets,";
 
 /// What no packet says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct CaptureHead {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
     /// It is this probe.
-    Sent { part: Part, probe: ProbeId, stage: Stage, group: u32 },
+    Sent { part: Part, probe: ProbeId, told: Told },
     /// It answers this probe.
     Received { part: Part, probe: ProbeId },
     /// Before it, this probe did not leave.
@@ -57,6 +58,7 @@ const fn part_word(part: Part) -> &'static str {
 const fn role_word(role: Role) -> &'static str {
     match role {
         Role::Target => "the target",
+        Role::Reference(ReferenceKind::Small) => SMALL,
         Role::Reference(_) => "the reference",
         Role::Variant => "the target's other port",
         Role::Check => "the far host",
@@ -171,9 +173,11 @@ fn named(part: Part, text: &str) -> Option<Note> {
     if rest.starts_with(" answered: ") {
         return Some(Note::Received { part, probe });
     }
-    let mut fields = rest.strip_prefix(": ")?.rsplit(", ");
+    let rest = rest.strip_prefix(": ")?;
+    let small = rest.strip_prefix("to ").is_some_and(|rest| rest.starts_with(SMALL));
+    let mut fields = rest.rsplit(", ");
     let group = fields.next()?.strip_prefix("group ")?.parse().ok()?;
     let word = fields.next()?;
     let (stage, _) = STAGES.iter().find(|(_, known)| *known == word)?;
-    Some(Note::Sent { part, probe, stage: *stage, group })
+    Some(Note::Sent { part, probe, told: Told { stage: *stage, group, small } })
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::file::{Capture, Packet};
 use super::note::{self, CaptureHead, Note};
-use crate::probe::{Arrival, Part, Replay, ReplayError, Retraced};
+use crate::probe::{Arrival, Part, Replay, ReplayError, Retraced, Told};
 use crate::trace::record::{self, Settings};
-use crate::trace::{Moment, ProbeId, Run, WallTime};
+use crate::trace::{Moment, ProbeId, Run, Stage, WallTime};
 
 /// A run made anew from its packets.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,8 +94,7 @@ impl Thread {
     /// Takes a probe that was not sent.
     fn unsent(&mut self, probe: crate::trace::Probe) -> Result<(), Fault> {
         let number = probe.id.0;
-        record::check(&probe, self.replay.run())
-            .map_err(|problem| Fault::Probe { probe: number, problem })?;
+        self.replay.check(&probe).map_err(|problem| Fault::Probe { probe: number, problem })?;
         if probe.fault.is_none() || probe.sent_at.is_some() {
             let problem = "it has no fault, and no packet either".to_owned();
             return Err(Fault::Probe { probe: number, problem });
@@ -173,11 +172,11 @@ pub fn replay(capture: &Capture) -> Result<Replayed, Fault> {
             return Err(Fault::Cut { packet: number });
         }
         match noted {
-            Some(Note::Sent { probe, stage, group, .. }) => {
+            Some(Note::Sent { probe, told, .. }) => {
                 let at = thread.moment(packet.at);
                 let found = thread
                     .replay
-                    .sent(at, &packet.bytes, |_| (stage, group))
+                    .sent(at, &packet.bytes, |_| told)
                     .map_err(|fault| Fault::Packet { packet: number, fault })?;
                 if found != Retraced::Probe(probe) {
                     return Err(wrong(match found {
@@ -251,7 +250,9 @@ pub fn replay_beside(
                 record
                     .probes
                     .get(probe.0 as usize)
-                    .map_or((crate::trace::Stage::Scout, 0), |known| (known.stage, known.group))
+                    .map_or(Told { stage: Stage::Scout, group: 0, small: false }, |known| {
+                        Told::of(known, record)
+                    })
             };
             let at = thread.moment(packet.at);
             thread

@@ -77,7 +77,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let name = words.scenario.as_deref().unwrap_or(STORY);
     let topology = scenario(name)?;
     let mut sink = Sink::open(&words.output)?;
-    let mut keep = Keep::open(words.pcap.as_deref(), Some(&words.keeping), topology.size.is_some())?;
+    let mut keep = Keep::open(words.pcap.as_deref(), Some(&words.keeping))?;
     let mut network = Network::new(&topology, words.ipv6, words.seed)
         .map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))?;
     let plan = network

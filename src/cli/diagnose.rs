@@ -29,8 +29,7 @@ const AUTO: &str = "auto";
 pub fn diagnose(words: &args::Diagnose) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
-        let mut keep =
-            Keep::open(words.probing.pcap.as_deref(), Some(&words.keeping), words.probing.size.is_some())?;
+        let mut keep = Keep::open(words.probing.pcap.as_deref(), Some(&words.keeping))?;
         let named: Vec<String> =
             words.references.iter().filter(|name| !name.eq_ignore_ascii_case(AUTO)).cloned().collect();
         let asked = named.len() < words.references.len() || !words.hints.is_empty();
@@ -142,7 +141,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
 pub fn trace(words: &args::Trace) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
-        let mut keep = Keep::open(words.probing.pcap.as_deref(), None, false)?;
+        let mut keep = Keep::open(words.probing.pcap.as_deref(), None)?;
         let request = request::request(&words.probing, Beside::default())?;
         let verbose = words.output.verbose > 0;
         let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;

@@ -21,6 +21,10 @@ use crate::trace::Run;
 /// Where the password of a secret key may be.
 const PASSWORD: &str = "LASTHOP_KEY_PASSWORD";
 
+/// What a bundle says of the clock's offset where no file tells.
+const UNKNOWN: &str =
+    "unknown: no time daemon here writes down how far the clock is off, and the kernel is not asked";
+
 /// What is to be kept, and where.
 #[derive(Default)]
 pub struct Keep {
@@ -52,17 +56,10 @@ pub struct Surroundings<'a> {
 }
 
 impl Keep {
-    /// Opens what the words name, and reads the key; `sized` says that the size of packets is in question.
-    pub fn open(pcap: Option<&Path>, words: Option<&Keeping>, sized: bool) -> Result<Self, Failure> {
+    /// Opens what the words name, and reads the key.
+    pub fn open(pcap: Option<&Path>, words: Option<&Keeping>) -> Result<Self, Failure> {
         let mut keep = Self::default();
         let bundle = words.and_then(|words| words.bundle.as_deref());
-        if sized && bundle.is_some() {
-            // What a router calls too big changes the target's packets in mid-run, which a replay does not follow yet.
-            return Err(Failure::usage(
-                "a run in which the size of packets is in question cannot be put into a bundle",
-                "keep its packets with --pcap and its document with -o run.json",
-            ));
-        }
         if let Some(path) = pcap.filter(|path| Some(*path) == bundle) {
             return Err(Failure::usage(
                 format!("--pcap and --bundle both name {}", path.display()),
@@ -227,6 +224,7 @@ fn environment(run: &Run, document: &Document, around: &Surroundings<'_>) -> Env
     Environment {
         schema: Environment::SCHEMA.to_owned(),
         tool: document.tool.clone(),
+        program_sha256: net::program(),
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         seed: run.seed,
         kernel: net::kernel(),
@@ -236,6 +234,11 @@ fn environment(run: &Run, document: &Document, around: &Surroundings<'_>) -> Env
             synchronised: clock.synchronised,
             source: clock.source,
             offset_ns: None,
+            most_wrong_ns: clock.most_wrong_ns,
+            told_by: Some(match clock.told_by {
+                Some(file) => format!("{file}; the offset itself is unknown"),
+                None => UNKNOWN.to_owned(),
+            }),
             set_at: clock.set_at.map(crate::trace::WallTime::rfc3339),
         },
         losses: run.losses,

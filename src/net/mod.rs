@@ -54,7 +54,7 @@ mod wire;
 
 pub use clock::Clock;
 pub use error::{OpenError, ResolveError};
-pub use host::{Synchronisation, kernel, synchronisation};
+pub use host::{Synchronisation, kernel, program, synchronisation};
 pub use interfaces::{Interface, interfaces};
 pub use receiver::Stamps;
 pub use request::{DEFAULT_PORTS, DEFAULT_RECEIVE_BUFFER, Family, MOST_PORTS, Request};

@@ -58,8 +58,6 @@ pub struct Identity {
     source: IpAddr,
     destinations: Vec<Destination>,
     flows: Vec<Flow>,
-    /// Where the small control's packets come from, flow by flow, where they are not named in the answer.
-    small: Vec<SourcePorts>,
 }
 
 /// A packet that belongs to a probe of ours.
@@ -142,13 +140,7 @@ impl Identity {
         let halves = destinations.iter().any(|one| one.role == SMALL);
         let count = if halves { source_ports.len() / 2 } else { source_ports.len() };
         let (source_ports, small) = source_ports.split_at(count);
-        let mut identity = Self {
-            key,
-            source,
-            destinations: destinations.to_vec(),
-            flows: Vec::new(),
-            small: small.to_vec(),
-        };
+        let mut identity = Self { key, source, destinations: destinations.to_vec(), flows: Vec::new() };
         identity.flows = source_ports
             .iter()
             .enumerate()
@@ -156,6 +148,7 @@ impl Identity {
                 source,
                 // 20 bits, never zero: zero would say that the packet belongs to no flow (RFC 6437 §3).
                 label: identity.hash(b"label", number as u64, 0) as u32 & 0xf_ffff | 1,
+                small: small.get(number).copied(),
             })
             .collect();
         identity
@@ -245,10 +238,10 @@ impl Identity {
     /// Where a flow's packets to a destination come from.
     fn source_of(&self, destination: DestinationId, flow: FlowId) -> u16 {
         let to = &self.destinations[usize::from(destination.0)];
-        let place = usize::from(flow.0);
-        match self.small.get(place) {
+        let flow = &self.flows[usize::from(flow.0)];
+        match &flow.small {
             Some(own) if to.role == SMALL && to.protocol != Protocol::Icmp => own.of(to.protocol),
-            _ => self.flows[place].source.of(to.protocol),
+            _ => flow.source.of(to.protocol),
         }
     }
 
@@ -380,6 +373,19 @@ impl Identity {
             },
             _ => None,
         }
+    }
+
+    /// The destinations that a packet like this one may be for, the one found first: where the target is asked by packets
+    /// of several sizes, nothing but the size tells them apart.
+    pub fn alike(&self, own: &Own) -> impl Iterator<Item = DestinationId> {
+        let found = self.destinations[usize::from(own.destination.0)].clone();
+        let (source, flow) = (self.source_of(own.destination, own.flow), own.flow);
+        let ids = (0..).map(DestinationId).zip(&self.destinations);
+        ids.filter(move |(id, one)| {
+            let same = (one.address, one.protocol, one.port) == (found.address, found.protocol, found.port);
+            same && self.source_of(*id, flow) == source
+        })
+        .map(|(id, _)| id)
     }
 
     /// Echo and UDP data; behind the header of IP and 8 bytes of theirs they make the packet's size.

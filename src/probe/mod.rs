@@ -24,5 +24,5 @@ pub mod wire;
 pub use drive::{Guide, carry_on, drive};
 pub use engine::{Engine, Input, Output};
 pub use plan::{Budget, Plan, PlanError, small_control, variants};
-pub use replay::{Replay, ReplayError, Retraced};
+pub use replay::{Replay, ReplayError, Retraced, Told};
 pub use wire::{Arrival, Heard, Part, Record, Transmit, Wire, WireFault};

@@ -131,7 +131,7 @@ fn parts(document: &Document, with_owner: bool, with_more: bool) -> Vec<Vec<Stri
         .filter(|path| path.reached)
         .map(|path| {
             let at = path.distance.map_or_else(String::new, |ttl| format!(" at hop {ttl}"));
-            format!("{}{at}", words::endpoint(path))
+            format!("{}{at}", words::beside(path))
         })
         .collect();
     if !works.is_empty() {

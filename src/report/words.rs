@@ -624,6 +624,15 @@ pub(super) fn question(document: &Document) -> Option<String> {
         (None, Some(before)) => format!(" before {}", clip(before)),
         (None, None) => String::new(),
     };
+    if let (Some(size), false) =
+        (verdict.packet_size.and_then(|sizes| sizes.lost), verdict.kind == "reachable")
+    {
+        return Some(format!(
+            "Please check the links on the way to {address} ({service}){place}: do they carry packets of {size} bytes? Where one \
+             does not, does the router before it say so by ICMP (RFC 1191, RFC 8201), and is that message let through? If they \
+             do, what drops large packets there, since when, and on what ground?"
+        ));
+    }
     Some(match verdict.kind.as_str() {
         "reachable" => return None,
         "lost_inside_as" | "lost_at_as_border" | "lost_in_as_range" | "destination_network" => format!(

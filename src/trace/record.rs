@@ -352,7 +352,13 @@ mod tests {
                     first_ttl,
                     max_ttl,
                     destinations: vec![both.0, both.1],
-                    flows: flows.map(|(port, label)| Flow { source: SourcePorts::all(port), label }).to_vec(),
+                    flows: flows
+                        .map(|(port, label)| Flow {
+                            source: SourcePorts::all(port),
+                            label,
+                            small: (label % 2 == 0).then_some(SourcePorts::all(label as u16)),
+                        })
+                        .to_vec(),
                     probes: (0..).zip(probes).map(|(id, probe)| Probe { id: ProbeId(id), ..probe }).collect(),
                     strays: Strays { foreign: ended, ..Strays::default() },
                     losses: Losses { overflow: seed, truncated: 1 },
@@ -417,7 +423,7 @@ mod tests {
                 port: Some(25),
                 size: None,
             }],
-            flows: vec![Flow { source: SourcePorts::all(7), label: 1 }],
+            flows: vec![Flow { source: SourcePorts::all(7), label: 1, small: None }],
             probes: vec![Probe {
                 id: ProbeId(0),
                 destination: Run::TARGET,

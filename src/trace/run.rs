@@ -144,6 +144,10 @@ pub struct Flow {
     pub source: SourcePorts,
     /// IPv6 flow label, 20 bits.
     pub label: u32,
+    /// Where the flow's small packets come from, in a run in which the target is compared with itself by those
+    /// ([`ReferenceKind::Small`]) and the host's answers do not say which packet they answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small: Option<SourcePorts>,
 }
 
 /// Packets that came in and belong to no probe of ours. Counted, never shown as hops.

@@ -29,5 +29,6 @@ mod tables;
 mod targets;
 mod tidy;
 mod views;
+mod version;
 mod words;
 mod world;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::net::skip;
-use crate::report::{PROGRAM, acts, file, hostile, lasthop, poison, read, set, value};
+use crate::report::{PROGRAM, acts, file, hostile, lasthop, numbers, poison, read, set, value};
 
 fn pdf(runs: &Runs) -> Vec<u8> {
     let mut out = Vec::new();
@@ -253,19 +253,6 @@ fn strangers_text_stays_text_on_paper() {
 
 #[test]
 fn no_numbers_bring_the_sheets_down() {
-    fn numbers(value: &mut Value, count: &mut usize, change: usize, to: &Value) {
-        match value {
-            Value::Number(_) => {
-                if *count == change {
-                    value.clone_from(to);
-                }
-                *count += 1;
-            }
-            Value::Array(list) => list.iter_mut().for_each(|value| numbers(value, count, change, to)),
-            Value::Object(map) => map.values_mut().for_each(|value| numbers(value, count, change, to)),
-            _ => {}
-        }
-    }
     let base = value("proton.json");
     let mut all = 0;
     numbers(&mut base.clone(), &mut all, usize::MAX, &Value::Null);

@@ -436,22 +436,24 @@ fn other_versions_are_read() {
     }
 }
 
+/// Visits every number of a document, counting in `count`, and puts `to` in the place of number `change`.
+pub(super) fn numbers(value: &mut Value, count: &mut usize, change: usize, to: &Value) {
+    match value {
+        Value::Number(_) => {
+            if *count == change {
+                value.clone_from(to);
+            }
+            *count += 1;
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| numbers(value, count, change, to)),
+        Value::Object(map) => map.values_mut().for_each(|value| numbers(value, count, change, to)),
+        _ => {}
+    }
+}
+
 /// Every number of a document at its extremes: whatever is read is written without a fault.
 #[test]
 fn no_numbers_bring_a_writer_down() {
-    fn numbers(value: &mut Value, count: &mut usize, change: usize, to: &Value) {
-        match value {
-            Value::Number(_) => {
-                if *count == change {
-                    value.clone_from(to);
-                }
-                *count += 1;
-            }
-            Value::Array(list) => list.iter_mut().for_each(|value| numbers(value, count, change, to)),
-            Value::Object(map) => map.values_mut().for_each(|value| numbers(value, count, change, to)),
-            _ => {}
-        }
-    }
     let base = value("proton.json");
     let mut all = 0;
     numbers(&mut base.clone(), &mut all, usize::MAX, &Value::Null);

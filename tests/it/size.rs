@@ -2,6 +2,7 @@
 //! either; in virtual time.
 
 use lasthop::asdb::Table;
+use lasthop::capture;
 use lasthop::number::Asn;
 use lasthop::path::Overlay;
 use lasthop::probe::{Plan, PlanError, small_control};
@@ -10,6 +11,7 @@ use lasthop::sim::{Action, Network, Place, Probed, RejectCode, Rule, Topology};
 use lasthop::trace::{Protocol, ReplyKind, Role, Run, Stage, WallTime};
 use lasthop::verdict::{Kind, Mechanism, PacketSize, Reason, Scope};
 
+use super::evidence::{first_difference, kept, read, written};
 use super::sim::{origins, plain, topology};
 
 const TARGET: &str = "mx1.proton";
@@ -375,17 +377,166 @@ fn every_packet_has_the_size_that_was_asked_for() {
     }
 }
 
-/// What a replay does not follow is not put into a bundle, and says so before anything is measured.
+/// The record is made anew from the packets alone, whatever routers say of their size: large and small packets of one flow
+/// are told apart, and those sent before the target's became smaller keep the size that they had.
 #[test]
-fn a_run_about_sizes_makes_no_bundle() {
+fn a_run_about_sizes_is_made_anew_from_its_packets_alone() {
+    let bare = |probe: (Protocol, Option<u16>), v6: bool| match (probe.0, v6) {
+        (Protocol::Tcp, false) => 64,
+        (Protocol::Tcp, true) => 84,
+        (_, false) => 52,
+        (_, true) => 72,
+    };
+    let each_byte =
+        (1..=40).map(|step| Rule { mtu: Some(1500 - step), ..narrow("mts2", 1500 - step as u16, true) });
+    let mut each_byte: Vec<Rule> = each_byte.collect();
+    each_byte.sort_by_key(|rule| std::cmp::Reverse(rule.above));
+    let worlds: [Vec<Rule>; 6] = [
+        vec![narrow("mts2", 1400, false)],
+        vec![narrow("mts2", 1400, true), narrow("llnw1", 1300, true)],
+        vec![narrow("isp1", 1450, true), narrow("mts2", 1400, false)],
+        vec![Rule { mtu: Some(0), ..narrow("mts2", 1300, true) }],
+        vec![Rule { mtu: Some(1 << 20), ..narrow("mts2", 1400, true) }],
+        each_byte,
+    ];
+    let mut lowered = 0;
+    for probe in PROTOCOLS {
+        for v6 in [false, true] {
+            for (place, rules) in worlds.iter().enumerate() {
+                for size in [1500, bare(probe, v6)] {
+                    let mut topology = with(probe, rules.clone());
+                    topology.size = Some(size);
+                    let (found, log, _) = kept(&topology, v6, place as u64, None);
+                    let capture = read(&written(&found, &log));
+                    let what = format!("{probe:?} v6={v6} {size} {rules:?}");
+                    let again = capture::replay(&capture).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+                    assert!(again.run == found.run, "{what}: {}", first_difference(&again.run, &found.run));
+                    let beside = capture::replay_beside(&capture, &found.run, None, again.settings);
+                    assert!(
+                        beside.unwrap_or_else(|fault| panic!("{what}: {fault}")).run == found.run,
+                        "{what}"
+                    );
+                    lowered += sizes(&found.run).iter().filter(|(role, _)| *role == Role::Outsized).count();
+                    // What a run of the record is made of was sent and answered, not only read back.
+                    let role = |id| found.run.destination(id).role;
+                    let mut small = found.run.probes.iter().filter(|one| {
+                        role(one.destination) == Role::Reference(lasthop::trace::ReferenceKind::Small)
+                    });
+                    assert!(small.any(|one| one.was_answered()), "{what}");
+                }
+            }
+        }
+    }
+    assert!(lowered > 50, "{lowered}");
+}
+
+/// Whoever claims that a router never spoke, or spoke of another size, has to change its packet.
+#[test]
+fn a_size_that_no_router_told_is_found_in_a_capture() {
+    let rules = vec![narrow("mts2", 1400, true), narrow("llnw1", 1300, true)];
+    let (found, log, _) = kept(&with(PROTOCOLS[0], rules), false, 1, None);
+    let bytes = written(&found, &log);
+    let mut capture = read(&bytes);
+    let told = |packet: &capture::Packet| packet.comments.iter().any(|one| one.contains("too big"));
+    let place = capture.packets.iter().position(told).unwrap();
+    // RFC 1191 §4: the next-hop MTU stands in the last two bytes of the ICMP header.
+    capture.packets[place].bytes[27] ^= 1;
+    let fault = capture::replay(&capture);
+    assert!(fault.as_ref().is_err() || fault.as_ref().is_ok_and(|again| again.run != found.run), "{fault:?}");
+    let mut capture = read(&bytes);
+    capture.packets.remove(place);
+    assert!(capture::replay(&capture).is_err());
+}
+
+#[test]
+fn a_stream_of_a_run_about_sizes_is_readable_up_to_where_it_is_cut() {
+    let mut file = tempfile::tempfile().unwrap();
+    let rules = vec![narrow("mts2", 1400, true), narrow("llnw1", 1300, true)];
+    let (found, _, _) = kept(&with(PROTOCOLS[1], rules), true, 1, Some(file.try_clone().unwrap()));
+    let mut bytes = Vec::new();
+    std::io::Seek::rewind(&mut file).unwrap();
+    std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+    let whole = capture::replay(&read(&bytes)).unwrap();
+    assert!(whole.run == found.run, "{}", first_difference(&whole.run, &found.run));
+    for cut in (bytes.len() / 8..bytes.len()).step_by(bytes.len() / 60) {
+        let again = capture::replay(&read(&bytes[..cut])).unwrap_or_else(|fault| panic!("{cut}: {fault}"));
+        assert!(!again.run.probes.is_empty());
+        let mut both = again.run.probes.iter().zip(&found.run.probes);
+        assert!(
+            both.all(
+                |(one, other)| (one.ttl, one.flow, one.sent_at) == (other.ttl, other.flow, other.sent_at)
+            )
+        );
+    }
+}
+
+#[test]
+fn a_bundle_of_a_run_about_sizes_verifies() {
     let folder = tempfile::tempdir().unwrap();
-    let bundle = folder.path().join("b.zip");
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lasthop"))
-        .args(["demo", "mtu-black-hole", "--bundle"])
-        .arg(&bundle)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--pcap"));
-    assert!(!bundle.exists());
+    let lasthop = |words: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_lasthop")).args(words).output().unwrap()
+    };
+    for (name, kind) in [("mtu-black-hole", "lost_inside_as"), ("mtu-told", "reachable")] {
+        for family in [&[][..], &["-6"]] {
+            for more in [&[][..], &["--redact"]] {
+                let zip = folder.path().join(format!("{name}{}{}.zip", family.len(), more.len()));
+                let zip = zip.to_str().unwrap();
+                let output = lasthop(&[&["demo", name, "--bundle", zip], family, more].concat());
+                assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+                let output = lasthop(&["verify", zip, "--json"]);
+                let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+                assert_eq!(output.status.code(), Some(0), "{name} {family:?}: {found:#}");
+                assert_eq!(found["verdict"]["kind"], kind, "{name} {family:?}");
+                let lost = (kind != "reachable").then_some(1500);
+                assert_eq!(found["verdict"]["packet_size"]["lost"], serde_json::json!(lost));
+            }
+        }
+    }
+}
+
+/// What is lost is not the host but packets of a size, and the other side of the comparison is no neighbour.
+#[test]
+fn whoever_is_asked_about_a_black_hole_is_asked_about_sizes() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("run.json");
+    let saved = saved.to_str().unwrap();
+    let lasthop = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_lasthop")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        // Lines end where a letter's do.
+        String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    lasthop(&["demo", "mtu-black-hole", "-o", saved]);
+    let english = lasthop(&["report", saved, "--complaint", "--lang", "en"]);
+    for words in [
+        "Packets of 1500 bytes to mx1.proton (185.70.40.101) do not arrive",
+        "packets of 52 bytes to the same host: ",
+        "This is so of packets of 1500 bytes. Packets of 52 bytes to the same host arrive.",
+        "one large and one small",
+        "carry packets of 1500 bytes? Where one does not",
+        "the MTU of the links behind router 212.188.0.2 (hop 6)",
+        "by packets of 1500 bytes, as ICMP echo requests, and the same by packets of 52 bytes",
+    ] {
+        assert!(english.contains(words), "{words}\n{english}");
+    }
+    for words in ["cannot be reached", "beside it", "null route"] {
+        assert!(!english.contains(words), "{words}\n{english}");
+    }
+    let russian = lasthop(&["report", saved, "--complaint", "--lang", "ru"]);
+    for words in [
+        "Пакеты размером 1500 байт на mx1.proton (185.70.40.101) не доходят",
+        "Пакеты размером 52 байта на тот же узел доходят",
+        "пропускает пакеты размером 1500 байт?",
+        "MTU каналов после маршрутизатора 212.188.0.2 (шаг 6)",
+    ] {
+        assert!(russian.contains(words), "{words}\n{russian}");
+    }
+    assert!(!russian.contains("соседний") && !russian.contains("недоступен"), "{russian}");
+    let ticket = lasthop(&["report", saved, "--format", "ticket"]);
+    assert!(ticket.contains("do they carry packets of 1500 bytes?"), "{ticket}");
+    assert!(ticket.contains("Works meanwhile: the same by packets of 52 bytes at hop 13"), "{ticket}");
+    // Where nothing is in question but the host, nothing is said of sizes.
+    lasthop(&["demo", "proton", "-o", saved]);
+    let plain = lasthop(&["report", saved, "--complaint", "--lang", "en"]);
+    assert!(!plain.contains("bytes") && plain.contains("cannot be reached"), "{plain}");
 }

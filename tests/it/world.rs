@@ -708,9 +708,19 @@ fn narrow_link(world: &World, names: Names, says: bool) {
 }
 
 fn asked_for_size(world: &World, names: Names, size: &str, how: &[&str]) -> (Value, Output) {
-    let words = ["diagnose", names.target, "--size", size, "--json", "--seed", "1"];
+    let folder = tempfile::tempdir().unwrap();
+    let zip = folder.path().join("size.zip");
+    let zip = zip.to_str().unwrap();
+    let words = ["diagnose", names.target, "--size", size, "--json", "--seed", "1", "--bundle", zip];
     let output = world.lasthop(&[&words[..], how].concat());
-    (document(&output), output)
+    let document = document(&output);
+    if document["error"].is_null() {
+        // What routers said of sizes, and when, is found in the packets again.
+        let verified = world.lasthop(&["verify", zip]);
+        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert_eq!(verified.status.code(), Some(0), "{size} {how:?}: {said}");
+    }
+    (document, output)
 }
 
 fn a_black_hole(test: &str, names: Names, prepare: impl FnOnce(&World)) {

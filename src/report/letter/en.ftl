@@ -2,6 +2,7 @@
 # Names of networks, hosts and addresses come from the evidence as they are.
 
 subject = { $target } cannot be reached: where packets stop
+subject-size = Packets of { $large } to { $target } do not arrive: where they stop
 greeting = To { $to }
 greeting-nobody = To the operations department
 
@@ -20,6 +21,15 @@ tested-alone =
         [one] one packet
        *[other] { $probes } packets
     } in { $seconds } s, { $how }.
+tested-size =
+    On { $when } packets of { $large } were sent from { $source } to { $target }, and in turn with them, in an order drawn by lot, packets of { $small } to the same host: { $probes ->
+        [one] one packet
+       *[other] { $probes } packets
+    } in { $seconds } s, { $how }.
+bytes = { $count } { $count ->
+        [one] byte
+       *[other] bytes
+    }
 how-tcp = by TCP to port { $port }
 how-udp = by UDP to port { $port }
 how-icmp = as ICMP echo requests
@@ -49,6 +59,7 @@ finding-partial =
     Some connections to { $target } are lost and others are not, always the same ones: one branch of a load balancer does not deliver. The place is { $place }, where the routers may belong to { $networks }.
 finding-local = The packets to { $target } are lost { $place }: before the first public router, on the sender's own line.
 finding-inconclusive = The measurement does not show where the packets to { $target } are lost.
+finding-size = This is so of packets of { $large }. Packets of { $small } to the same host arrive.
 networks-unknown = networks that the table does not name
 
 evidence =
@@ -63,6 +74,18 @@ evidence =
         [0] none
        *[other] { $answered }
     } for the host in question. If nothing were lost there, so uneven an outcome would have a chance of at most 1 in { $odds }.
+evidence-size =
+    At the router that decides, { $pairs ->
+        [one] one pair
+       *[other] { $pairs } pairs
+    } of packets, one large and one small, drew { $reference ->
+        [0] no answer
+        [one] one answer
+       *[other] { $reference } answers
+    } for the small packets and { $answered ->
+        [0] none
+       *[other] { $answered }
+    } for the large ones. If nothing were lost there, so uneven an outcome would have a chance of at most 1 in { $odds }.
 scope-port = Another port of the same host is reached.
 scope-protocol = The same host is reached by another protocol.
 scope-prefix = Hosts beside it in the same prefix are lost as well.
@@ -72,6 +95,7 @@ limit =
 
 question-head = We ask you to answer in writing:
 question-filter = Are packets to { $address } filtered, discarded (null route, RTBH, FlowSpec) or diverted in your network, or by equipment that stands in it?
+question-size = Does every link in your network on the way to { $address } carry packets of { $large }? Where one does not: does the router before it say so by ICMP (RFC 1191, RFC 8201), and is that message let through?
 question-since = Since when, on what ground and on whose order?
 question-else = If not: at which of your routers do you see these packets arrive, and to whom do you hand them on?
 
@@ -79,12 +103,15 @@ check-head = What may be checked:
 check-route = forwarding entries, filters and null routes for { $prefix } on the routers { $place }
 check-trace = a traceroute to { $address } from that router, { $how }, and the same to { $reference }
 check-trace-alone = a traceroute to { $address } from that router, { $how }
+check-size = the MTU of the links { $place }, and filters there that drop large packets or ICMP messages
+check-trace-size = a traceroute to { $address } from that router by packets of { $large }, { $how }, and the same by packets of { $small }
 check-counters = counters of access lists and of filtering equipment while the measurement is repeated
 
 annex-head = Annex: what was measured
 annex-hop = hop
 annex-target = target
 annex-reference = reference
+annex-small = small packets
 annex-hint = answered/sent, best round trip in ms
 annex-host = the host answers
 table = Addresses were assigned to networks by { $origin } of { $date } (SHA-256 { $sha256 }).

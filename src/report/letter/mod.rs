@@ -209,6 +209,22 @@ enum Value<'a> {
     Count(u32),
 }
 
+/// Sizes in words: `1500 bytes`.
+struct Sizes {
+    large: String,
+    small: String,
+}
+
+impl Sizes {
+    fn large(&self) -> (&'static str, Value<'_>) {
+        ("large", Value::Text(&self.large))
+    }
+
+    fn values(&self) -> [(&'static str, Value<'_>); 2] {
+        [self.large(), ("small", Value::Text(&self.small))]
+    }
+}
+
 struct Facts<'a> {
     document: &'a Document,
     target: &'a Path,
@@ -221,17 +237,24 @@ impl Facts<'_> {
     fn paragraphs(&self) -> Vec<Paragraph> {
         let words = self.words;
         let target = host(self.target);
-        let about = [("target", Value::Text(&target))];
+        let lost = self.sizes().filter(|_| self.is_of_size());
+        let subject = match &lost {
+            Some(lost) => words.say("subject-size", &[("target", Value::Text(&target)), lost.large()]),
+            None => words.say("subject", &[("target", Value::Text(&target))]),
+        };
         let mut all = vec![
             Paragraph::Text(match self.letter.to {
                 Some(to) => words.say("greeting", &[("to", Value::Text(&safe(to)))]),
                 None => words.plain("greeting-nobody"),
             }),
-            Paragraph::Text(words.say("subject", &about)),
+            Paragraph::Text(subject),
             Paragraph::Text(words.plain("dear")),
             Paragraph::Text(self.tested(&target)),
             Paragraph::Text(self.finding(&target)),
         ];
+        if let Some(lost) = &lost {
+            all.push(Paragraph::Text(words.say("finding-size", &lost.values())));
+        }
         if let Some(figures) = self.figures() {
             all.push(Paragraph::Text(figures));
         }
@@ -260,12 +283,29 @@ impl Facts<'_> {
             ("seconds", Value::Text(&seconds)),
             ("how", Value::Text(&how)),
         ];
+        if let Some(sizes) = self.sizes() {
+            values.extend(sizes.values());
+            return self.words.say("tested-size", &values);
+        }
         if references.is_empty() {
             return self.words.say("tested-alone", &values);
         }
         values.push(("references", Value::Text(&names)));
         values.push(("count", Value::Count(references.len() as u32)));
         self.words.say("tested", &values)
+    }
+
+    /// The sizes of the packets, where the target is compared with itself by small ones.
+    fn sizes(&self) -> Option<Sizes> {
+        let asked = self.verdict.packet_size?;
+        let small = self.document.references.first()?.size?;
+        let bytes = |size: u16| self.words.say("bytes", &[("count", Value::Count(size.into()))]);
+        Some(Sizes { large: bytes(asked.lost.unwrap_or(asked.asked)), small: bytes(small) })
+    }
+
+    /// Whether the verdict is that packets are lost for their size.
+    fn is_of_size(&self) -> bool {
+        self.verdict.packet_size.is_some_and(|sizes| sizes.lost.is_some())
     }
 
     /// Probes that the paths show, where the record of their cost is missing.
@@ -383,7 +423,7 @@ impl Facts<'_> {
         if evidence.pairs > 0 && evidence.e_value >= 1.0 {
             let odds = format!("{:.0}", evidence.e_value.floor());
             said.push(words.say(
-                "evidence",
+                if self.sizes().is_some() { "evidence-size" } else { "evidence" },
                 &[
                     ("pairs", Value::Count(evidence.pairs)),
                     ("reference", Value::Count(evidence.reference_answered)),
@@ -410,13 +450,15 @@ impl Facts<'_> {
 
     fn question(&self) -> Paragraph {
         let address = self.address();
+        let first = match self.sizes().filter(|_| self.is_of_size()) {
+            Some(lost) => {
+                self.words.say("question-size", &[("address", Value::Text(&address)), lost.large()])
+            }
+            None => self.words.say("question-filter", &[("address", Value::Text(&address))]),
+        };
         Paragraph::List {
             head: self.words.plain("question-head"),
-            items: vec![
-                self.words.say("question-filter", &[("address", Value::Text(&address))]),
-                self.words.plain("question-since"),
-                self.words.plain("question-else"),
-            ],
+            items: vec![first, self.words.plain("question-since"), self.words.plain("question-else")],
             mark: false,
         }
     }
@@ -427,21 +469,26 @@ impl Facts<'_> {
         let reference =
             self.document.references.iter().find_map(|path| path.address).map(|one| one.to_string());
         let mut trace = vec![("address", Value::Text(&address)), ("how", Value::Text(&how))];
-        let id = match &reference {
-            Some(reference) => {
+        let sizes = self.sizes();
+        let id = match (&reference, &sizes) {
+            (_, Some(sizes)) => {
+                trace.extend(sizes.values());
+                "check-trace-size"
+            }
+            (Some(reference), None) => {
                 trace.push(("reference", Value::Text(reference)));
                 "check-trace"
             }
-            None => "check-trace-alone",
+            (None, None) => "check-trace-alone",
+        };
+        let route = if self.is_of_size() {
+            self.words.say("check-size", &[("place", Value::Text(&place))])
+        } else {
+            self.words.say("check-route", &[("prefix", Value::Text(&prefix)), ("place", Value::Text(&place))])
         };
         Paragraph::List {
             head: self.words.plain("check-head"),
-            items: vec![
-                self.words
-                    .say("check-route", &[("prefix", Value::Text(&prefix)), ("place", Value::Text(&place))]),
-                self.words.say(id, &trace),
-                self.words.plain("check-counters"),
-            ],
+            items: vec![route, self.words.say(id, &trace), self.words.plain("check-counters")],
             mark: true,
         }
     }
@@ -455,7 +502,8 @@ impl Facts<'_> {
         let row = |hop: &str, address: &str, asn: &str, target: &str, other: &str| {
             format!("{hop:>3}  {address:<ADDRESS$} {asn:<12} {target:>13} {other:>13}")
         };
-        let other = reference.map(|_| words.plain("annex-reference")).unwrap_or_default();
+        let small = if self.sizes().is_some() { "annex-small" } else { "annex-reference" };
+        let other = reference.map(|_| words.plain(small)).unwrap_or_default();
         lines.push(row(&words.plain("annex-hop"), "", "", &words.plain("annex-target"), &other));
         let lanes: Vec<Lane<'_>> = std::iter::once(self.target).chain(reference).map(Lane::of).collect();
         for shown in rows::rows(&lanes) {
