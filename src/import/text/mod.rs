@@ -9,10 +9,19 @@
 //! reason. Text before, between and after the traces is no part of them and counts for nothing.
 
 mod body;
+mod cells;
+mod cisco;
 mod command;
 mod decode;
+mod header;
+mod huawei;
+mod marks;
 mod page;
 mod split;
+mod unix;
+
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 
@@ -33,11 +42,17 @@ pub struct Line<'a> {
 const MOST_LINES: usize = 100_000;
 
 /// Every dialect that is known by its header, then those known by their body alone. The first that knows a line has it.
-const DIALECTS: &[Dialect] = &[];
+const DIALECTS: &[Dialect] = &[
+    Dialect::refused("an LSP trace", cisco::starts_lsp, cisco::WHY_NO_LSP),
+    Dialect::new("a Cisco traceroute", cisco::starts, cisco::read),
+    Dialect::new("a Huawei tracert", huawei::starts_vrp, huawei::read_vrp),
+    Dialect::new("an H3C tracert", huawei::starts_comware, huawei::read_comware),
+    Dialect::new("scamper's text", unix::starts_scamper, unix::read_scamper),
+    Dialect::new("a traceroute", unix::starts, unix::read),
+];
 
 /// The dialect of a text that has lost its header, or never had one: BSD writes it to standard error.
-const HEADLESS: Dialect =
-    Dialect::new("a traceroute without its header", body::starts, |_| Default::default());
+const HEADLESS: Dialect = Dialect::new("a traceroute without its header", body::starts, unix::read_headless);
 
 /// Reads all traces of a text of any encoding.
 pub(super) fn read(bytes: &[u8], each: &mut Each<'_>) -> Result<Outcome, Error> {
@@ -76,6 +91,7 @@ pub(super) fn read(bytes: &[u8], each: &mut Each<'_>) -> Result<Outcome, Error> 
 }
 
 /// The traces of a text that a measurement network hands on as its probe printed it. What is no trace is left out.
+#[allow(dead_code, reason = "for the archives of measurement networks")]
 pub(crate) fn traces(text: &str) -> Vec<ForeignTrace> {
     let page = page::Page::new(text);
     let lines = page.lines();

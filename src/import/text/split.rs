@@ -61,6 +61,8 @@ pub(super) fn blocks<'a, 't>(lines: &'t [Line<'a>]) -> Vec<Block<'a, 't>> {
     // The hop number of the last line that had one, and whether something else stood between it and here.
     let mut last: Option<u8> = None;
     let mut parted = true;
+    // Hops began again, so far without an answer.
+    let mut again = false;
     for (at, line) in lines.iter().enumerate() {
         if line.text.trim().is_empty() {
             parted = true;
@@ -73,19 +75,21 @@ pub(super) fn blocks<'a, 't>(lines: &'t [Line<'a>]) -> Vec<Block<'a, 't>> {
             if !joined {
                 cutter.begin(at, at, row);
             }
-            (last, parted) = (None, false);
+            (last, parted, again) = (None, false, false);
             continue;
         }
         if let Some(command) = command::echo(line.text) {
             cutter.end(at);
             cutter.command = Some((at, command));
-            (last, parted) = (None, true);
+            (last, parted, again) = (None, true, false);
             continue;
         }
         let ttl = body::hop_number(line.text);
-        let again = ttl.is_some_and(|ttl| ttl <= 1) && last.is_some_and(|last| last > 1) && parted;
+        let first = ttl.is_some_and(|ttl| ttl <= 1) && last.is_some_and(|last| last > 1) && parted;
+        again = first || again && ttl.is_some();
         if (cutter.open.is_none() || again) && body::starts(line.text) {
             cutter.begin(at, silent_before(lines, at, cutter.bound()), &HEADLESS);
+            again = false;
         }
         parted = ttl.is_none();
         last = ttl.or(last);
