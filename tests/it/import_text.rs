@@ -397,9 +397,14 @@ fn the_laboratorys_scamper_writes_several_traces_a_file() {
 fn the_storys_mail_with_names_hidden_and_as_numbers_shown() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/import/story-cisco.txt");
     let text = fs::read_to_string(file).unwrap();
-    // The same in every encoding that a Russian mail comes in; its own words do not matter.
     let (traces, outcome) = all(text.as_bytes());
     assert_eq!(outcome.unwrap().findings, []);
+    // The same in every encoding that a Russian mail comes in.
+    for encoding in [encoding_rs::IBM866, encoding_rs::WINDOWS_1251] {
+        assert_eq!(all(&encoding.encode(&text).0).0, traces, "{}", encoding.name());
+    }
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(all(&[&[0xff, 0xfe], wide.as_slice()].concat()).0, traces);
     assert_eq!(traces.len(), 2);
     let [lost, reached] = traces.as_slice() else { unreachable!() };
     for trace in &traces {

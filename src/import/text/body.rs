@@ -114,7 +114,7 @@ impl Body {
             name: None,
             flags: None,
             replies: 0,
-            near: false,
+            near: true,
         }
     }
 
@@ -167,7 +167,11 @@ impl Body {
             let next = self.ttl.is_none_or(|last| ttl > last);
             let accepted = match draft.rests.len() {
                 0 => {
-                    draft.probes > 0 || draft.addressed || draft.claimed || draft.is_name() || (bare && next)
+                    draft.probes > 0
+                        || draft.addressed
+                        || draft.claimed
+                        || draft.is_name()
+                        || (bare && next && self.near)
                 }
                 _ => draft.addressed && draft.probes > 0,
             };

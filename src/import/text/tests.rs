@@ -346,6 +346,22 @@ fn a_mail_with_several_traces_yields_them_all() {
 }
 
 #[test]
+fn what_stands_below_a_trace_is_no_part_of_it() {
+    for below in [
+        "\n* * *\n",
+        "\n42\n",
+        "\n5 hosts are lost\n",
+        "ping 5 ms\n",
+        "\ntraceroute: what it shows is clear\n",
+        "router#\n",
+    ] {
+        let trace = clean(&format!("{LINUX}{below}"));
+        assert_eq!(trace.hops, clean(LINUX).hops, "{below}");
+        assert_eq!(trace.origin.lines, Some((1, 6)), "{below}");
+    }
+}
+
+#[test]
 fn two_bodies_without_headers_are_two_traces() {
     let text = format!("{HEADLESS}\nand again:\n{HEADLESS}");
     let (traces, outcome) = all(text.as_bytes());
