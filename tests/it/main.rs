@@ -8,6 +8,7 @@ mod evidence;
 mod fetch;
 mod grounds;
 mod joint;
+mod import_text;
 mod laws;
 /// Shared with the benches, as `prefixes` is.
 #[path = "../../benches/support/mmdb.rs"]

@@ -1,8 +1,35 @@
 //! What people paste: one or many traces in a text.
+//!
+//! A terminal's copy, a mail with two traces and a greeting, a looking glass's page, a router's console. First the bytes
+//! become lines ([`decode`], [`page`]); then the lines are cut into blocks, each from one header to the next ([`split`]);
+//! then the dialect that knows the header reads its block. The table of dialects is [`DIALECTS`]: one row each, the first
+//! that knows a line has it.
+//!
+//! Every block has one of three outcomes: clean, doubtful (lines that were not understood are findings), failed with its
+//! reason. Text before, between and after the traces is no part of them and counts for nothing.
+
+mod body;
+mod cells;
+mod cisco;
+mod command;
+mod decode;
+mod header;
+mod huawei;
+mod marks;
+mod page;
+mod split;
+mod unix;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
 
 use super::{Each, Error, Outcome, Problem};
+use crate::trace::foreign::{Finding, ForeignTrace};
+use split::Dialect;
 
-/// A line of a text with its number in the file, counted from 1.
+/// A line of a text with its number, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     /// Its number.
@@ -11,8 +38,67 @@ pub struct Line<'a> {
     pub text: &'a str,
 }
 
+/// The most lines that are read of a text.
+const MOST_LINES: usize = 100_000;
+
+/// Every dialect that is known by its header, then those known by their body alone. The first that knows a line has it.
+const DIALECTS: &[Dialect] = &[
+    Dialect::refused("an LSP trace", cisco::starts_lsp, cisco::WHY_NO_LSP),
+    Dialect::new("a Cisco traceroute", cisco::starts, cisco::read),
+    Dialect::new("a Huawei tracert", huawei::starts_vrp, huawei::read_vrp),
+    Dialect::new("an H3C tracert", huawei::starts_comware, huawei::read_comware),
+    Dialect::new("scamper's text", unix::starts_scamper, unix::read_scamper),
+    Dialect::new("a traceroute", unix::starts, unix::read),
+];
+
+/// The dialect of a text that has lost its header, or never had one: BSD writes it to standard error.
+const HEADLESS: Dialect = Dialect::new("a traceroute without its header", body::starts, unix::read_headless);
+
 /// Reads all traces of a text of any encoding.
 pub(super) fn read(bytes: &[u8], each: &mut Each<'_>) -> Result<Outcome, Error> {
-    let _ = (bytes, each);
-    Err(Error::new(Problem::Unknown))
+    let text = decode::text(bytes);
+    let page = page::Page::new(&text);
+    let mut outcome = Outcome::default();
+    if page.left_out {
+        let what = format!("only the first {MOST_LINES} lines were read");
+        outcome.findings.push(Finding { line: Some(page.last_line()), text: what });
+    }
+    let mut failed: Option<Error> = None;
+    let lines = page.lines();
+    for block in split::blocks(&lines) {
+        match block.read() {
+            Ok(mut trace) => {
+                page.number(&mut trace);
+                outcome.traces += 1;
+                if each(trace) == ControlFlow::Break(()) {
+                    return Ok(outcome);
+                }
+            }
+            Err(mut error) => {
+                page.number_error(&mut error);
+                if outcome.findings.len() < crate::trace::foreign::most::FINDINGS {
+                    outcome.findings.push(Finding { line: error.line, text: error.problem.to_string() });
+                }
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) if outcome.traces == 0 => Err(error),
+        None if outcome.traces == 0 => Err(Error::new(Problem::Unknown)),
+        _ => Ok(outcome),
+    }
+}
+
+/// The traces of a text that a measurement network hands on as its probe printed it. What is no trace is left out.
+#[allow(dead_code, reason = "for the archives of measurement networks")]
+pub(crate) fn traces(text: &str) -> Vec<ForeignTrace> {
+    let page = page::Page::new(text);
+    let lines = page.lines();
+    let read = split::blocks(&lines).into_iter().filter_map(|block| block.read().ok());
+    read.map(|mut trace| {
+        page.number(&mut trace);
+        trace
+    })
+    .collect()
 }
