@@ -11,7 +11,7 @@ use super::escape::safe;
 use super::rows::{self, Cell, Lane, Row, address_text, asn_text, marks, replies, rows, short, shorten};
 use super::runs::Runs;
 use super::words;
-use crate::trace::schema::{Document, Path, Responder, Verdict};
+use crate::trace::schema::{AsTable, Document, Path, Responder, Verdict};
 
 /// How text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,21 @@ pub fn run(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<(
 /// # Errors
 /// Whatever writing fails with.
 pub fn trace(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()> {
+    path(out, document, look)?;
+    if let (Some(table), Some(_)) = (&document.asdb, &document.target) {
+        credit(out, table, look)?;
+    }
+    trouble(out, document, look)
+}
+
+/// Who is to be credited for the AS numbers.
+fn credit(out: &mut dyn Write, table: &AsTable, look: Look) -> io::Result<()> {
+    let line = format!("AS numbers: {}", words::table(table));
+    writeln!(out, "{}", look.wrap(&look.dim(&safe(&line)), "", "  "))
+}
+
+/// A single path, without the table that its AS numbers are from.
+fn path(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()> {
     heading(out, document, look)?;
     writeln!(out)?;
     if let Some(target) = &document.target {
@@ -89,12 +104,8 @@ pub fn trace(out: &mut dyn Write, document: &Document, look: Look) -> io::Result
         let end = Lane::of(target).end_alone();
         writeln!(out, "{}", look.wrap(&end, "", ""))?;
         notes(out, document, look)?;
-        if let Some(table) = &document.asdb {
-            let line = format!("AS numbers: {}", words::table(table));
-            writeln!(out, "{}", look.wrap(&look.dim(&safe(&line)), "", "  "))?;
-        }
     }
-    trouble(out, document, look)
+    Ok(())
 }
 
 fn heading(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()> {
@@ -114,7 +125,11 @@ fn heading(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<(
     if let Some(time) = document.started_at.as_deref() {
         from.push_str(&format!(", {}", words::to_the_second(time)));
     }
-    writeln!(out, "{}", look.wrap(&look.dim(&safe(from.trim_start_matches(", "))), "", "  "))
+    let from = from.trim_start_matches(", ");
+    if from.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", look.wrap(&look.dim(&safe(from)), "", "  "))
 }
 
 fn table() -> Table {
@@ -405,14 +420,34 @@ pub(super) fn runs(out: &mut dyn Write, runs: &Runs, look: Look) -> io::Result<(
         let head = format!("─── run {at} of {count} ");
         let rule = "─".repeat(look.width.saturating_sub(head.chars().count()).min(50));
         writeln!(out, "\n{}\n", look.bold(&format!("{head}{rule}")))?;
-        one(out, document, look)?;
+        match is_single(document) {
+            true => {
+                path(out, document, look)?;
+                trouble(out, document, look)?;
+            }
+            false => run(out, document, look)?,
+        }
+    }
+    // The table of the traces is told once.
+    let mut tables: Vec<&AsTable> = Vec::new();
+    for table in runs.documents.iter().filter(|one| is_single(one)).filter_map(|one| one.asdb.as_ref()) {
+        if !tables.iter().any(|known| known.sha256 == table.sha256) {
+            tables.push(table);
+            writeln!(out)?;
+            credit(out, table, look)?;
+        }
     }
     Ok(())
 }
 
+/// A path that is compared with none.
+fn is_single(document: &Document) -> bool {
+    document.verdict.is_none() && document.references.is_empty()
+}
+
 /// Writes a run, as a comparison or as a single path.
 fn one(out: &mut dyn Write, document: &Document, look: Look) -> io::Result<()> {
-    match document.verdict.is_none() && document.references.is_empty() {
+    match is_single(document) {
         true => trace(out, document, look),
         false => run(out, document, look),
     }

@@ -180,7 +180,11 @@ pub(super) fn place(document: &Document) -> String {
         (_, Some(source), Some(asn)) => format!("{source} (AS{asn})"),
         (_, Some(source), None) => source.to_string(),
         (_, None, Some(asn)) => format!("AS{asn}"),
-        (_, None, None) => "unnamed place".to_owned(),
+        (_, None, None) => {
+            let hops = document.target.iter().flat_map(|path| &path.hops).flat_map(|hop| &hop.responders);
+            let first = hops.flat_map(|one| one.asn.iter().chain(&one.claims)).next();
+            first.map_or_else(|| "unnamed place".to_owned(), |asn| format!("behind AS{asn}"))
+        }
     }
 }
 

@@ -162,3 +162,35 @@ fn strangers_text_stays_text_in_a_joint_conclusion() {
         assert!(!shown.contains("[x](http") || format != "md", "{shown}");
     }
 }
+
+/// The story as its engineer wrote it down: a router's output with `[AS n]`, most addresses hidden, in one mail.
+#[test]
+fn the_story_from_text_alone() {
+    let mail = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/import/two-providers.txt");
+    let output = lasthop(&["compare", mail, "--json"]);
+    assert_eq!(output.status.code(), Some(10), "{}", text(&output.stderr));
+    let set: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let conclusion = &set["conclusion"];
+    assert_eq!(conclusion["kind"], "lost_inside_as");
+    assert_eq!(conclusion["asns"], json!([8359]));
+    assert_eq!(conclusion["grade"], "text");
+    assert_eq!(conclusion["cleared"], json!([22822]));
+    assert!(conclusion["attribution_confidence"].as_f64().unwrap() < 0.7, "{conclusion}");
+    // What the file says of AS numbers stays its claim.
+    let hop = &set["runs"][0]["target"]["hops"][3]["responders"][0];
+    assert_eq!((hop["asn"].clone(), hop["claims"].clone()), (Value::Null, json!([8359])));
+    let shown = text(&lasthop(&["compare", mail]).stdout);
+    assert!(shown.contains("rests on: pasted text"), "{shown}");
+    assert_eq!(shown.matches("AS numbers: ").count(), 1, "the table is told once: {shown}");
+    // Without the second provider nobody is known to reach the host: nobody is named.
+    let whole = fs::read_to_string(mail).unwrap();
+    let (half, _) = whole.split_once("And from another provider").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("half.txt");
+    fs::write(&path, half).unwrap();
+    let output = lasthop(&["compare", path.to_str().unwrap(), "--json"]);
+    assert_eq!(output.status.code(), Some(12));
+    let set: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(set["conclusion"]["kind"], "inconclusive");
+    assert!(set["conclusion"]["next_step"].as_str().unwrap().contains("from another network"));
+}

@@ -7,8 +7,8 @@ mod evidence;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod grounds;
-mod joint;
 mod import_text;
+mod joint;
 mod laws;
 /// Shared with the benches, as `prefixes` is.
 #[path = "../../benches/support/mmdb.rs"]
@@ -29,7 +29,7 @@ mod sweep;
 mod tables;
 mod targets;
 mod tidy;
-mod views;
 mod version;
+mod views;
 mod words;
 mod world;
