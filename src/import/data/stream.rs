@@ -232,21 +232,6 @@ impl<'r> Elements<'r> {
     }
 }
 
-/// Reads each object of a file, and says what became of the file as a whole.
-///
-/// # Errors
-/// [`Error`] if the file cannot be read, or holds no trace.
-pub(super) fn objects(
-    input: &mut dyn BufRead,
-    keyed: bool,
-    format: &'static str,
-    read: &mut dyn FnMut(Element<'_>, &mut Outcome) -> Result<Step, serde_json::Error>,
-) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::default();
-    Elements::new(input, keyed).each(&mut outcome, read)?;
-    finish(outcome, format)
-}
-
 /// An outcome with a trace in it, or why there is none.
 pub(super) fn finish(mut outcome: Outcome, format: &'static str) -> Result<Outcome, Error> {
     if outcome.traces > 0 {
@@ -363,7 +348,8 @@ mod tests {
             assert_eq!(found, [(1, 1), (4, 3)]);
             let lines: Vec<_> = outcome.findings.iter().filter_map(|one| one.line).collect();
             assert_eq!(lines, [2, 5, 3], "{:?}", outcome.findings);
-            let (found, outcome) = numbers("[{\"n\":1},{\"n\":[}\"]\"],\"a\":{}},\n{\"n\":3}", false, least);
+            let (found, outcome) =
+                numbers("[{\"n\":1},{\"n\":x,\"a\":[\"]}\\\"\"]},\n{\"n\":3}", false, least);
             assert_eq!(found.last(), Some(&(2, 3)), "{:?}", outcome.findings);
             assert!(outcome.findings.iter().any(|one| one.text.contains("broken")), "{:?}", outcome.findings);
             assert!(outcome.findings.iter().any(|one| one.text.contains("before its list")));

@@ -250,10 +250,11 @@ impl Reading<'_> {
             return;
         }
         trace.note(line, format!("hop {ttl} stands after a later one or twice"));
-        let mut hop = std::mem::take(trace.hop_mut(ttl));
-        hop.ttl = ttl;
+        trace.hop_mut(ttl);
+        let Some(at) = trace.hops.iter().position(|hop| hop.ttl == ttl) else { return };
+        let mut hop = std::mem::take(&mut trace.hops[at]);
         self.fill(trace, line, &mut hop);
-        *trace.hop_mut(ttl) = hop;
+        trace.hops[at] = hop;
     }
 
     fn fill(&self, trace: &mut ForeignTrace, line: Option<u64>, hop: &mut ForeignHop) {
