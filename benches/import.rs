@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use lasthop::import;
+use nix::sys::resource::{UsageWho, getrusage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -134,7 +135,7 @@ fn samples(count: u32) -> Vec<String> {
 }
 
 fn read(source: &mut dyn Read, bytes: u64) -> Result<(), String> {
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), processor());
     let (mut hops, mut replies) = (0, 0);
     let outcome = import::read(source, &mut |trace| {
         hops += trace.hops.len();
@@ -143,16 +144,24 @@ fn read(source: &mut dyn Read, bytes: u64) -> Result<(), String> {
         ControlFlow::Continue(())
     });
     let outcome = outcome.map_err(|error| error.to_string())?;
-    let seconds = start.elapsed().as_secs_f64();
+    let (wall, busy) = (start.elapsed().as_secs_f64(), processor() - before);
+    let megabytes = bytes as f64 / 1e6;
     println!(
-        "{} traces, {hops} hops, {replies} replies, {} findings; {:.0} MB in {seconds:.2} s: {:.0} MB/s; peak {}",
+        "{} traces, {hops} hops, {replies} replies, {} findings; {megabytes:.0} MB in {wall:.2} s, {busy:.2} s of CPU: \
+         {:.0} MB/s of CPU; peak {}",
         outcome.traces,
         outcome.findings.len(),
-        bytes as f64 / 1e6,
-        bytes as f64 / 1e6 / seconds,
+        megabytes / busy,
         peak().unwrap_or_default(),
     );
     Ok(())
+}
+
+/// Seconds of CPU that this process has had: what else runs on the machine does not count.
+fn processor() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("the kernel knows its processes");
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 /// The most memory that this process had, in the kernel's words.

@@ -56,12 +56,12 @@ pub(super) fn read(input: &mut dyn BufRead, each: &mut Each<'_>) -> Result<Outco
             Ok(Event::Empty(element)) => open(&element, &mut host, &mut version, line),
             Ok(Event::End(element)) => {
                 depth = depth.saturating_sub(1);
-                if element.name().as_ref() == "host" {
-                    if let Some(trace) = done(std::mem::take(&mut host), line) {
-                        outcome.traces += 1;
-                        if each(trace).is_break() {
-                            return Ok(outcome);
-                        }
+                if element.name().as_ref() == "host"
+                    && let Some(trace) = done(std::mem::take(&mut host), line)
+                {
+                    outcome.traces += 1;
+                    if each(trace).is_break() {
+                        return Ok(outcome);
                     }
                 }
             }

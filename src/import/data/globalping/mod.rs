@@ -228,10 +228,10 @@ fn trace(
         let text = "the rows carry no hop numbers, and repeated ones were removed: a hop may be farther than it stands";
         trace.note(Some(span.0), text);
     }
-    if let (false, Some(raw)) = (mtr, result.raw_output.get()) {
-        if let Some(written) = text::traces(raw).into_iter().next() {
-            merge(&mut trace, written, measurement.target.get().is_none(), span.0);
-        }
+    if let (false, Some(raw)) = (mtr, result.raw_output.get())
+        && let Some(written) = text::traces(raw).into_iter().next()
+    {
+        merge(&mut trace, written, measurement.target.get().is_none(), span.0);
     }
     trace
 }
@@ -315,11 +315,11 @@ fn merge(trace: &mut ForeignTrace, written: ForeignTrace, name_it: bool, line: u
     for finding in written.findings {
         trace.note(Some(line), format!("rawOutput: {}", finding.text));
     }
-    if let (Some(one), Some(other)) = (trace.address, written.address) {
-        if one != other {
-            trace.note(Some(line), format!("the JSON traces {one}, its rawOutput {other}"));
-            return;
-        }
+    if let (Some(one), Some(other)) = (trace.address, written.address)
+        && one != other
+    {
+        trace.note(Some(line), format!("the JSON traces {one}, its rawOutput {other}"));
+        return;
     }
     trace.address = trace.address.or(written.address);
     trace.size = trace.size.or(written.size);

@@ -130,7 +130,7 @@ fn parameters(flags: &[u32], values: &[u8]) -> Vec<u8> {
 pub(in crate::import::data) fn sample() -> Vec<u8> {
     let mut cycle = 7u32.to_be_bytes().to_vec();
     cycle.extend([0; 12]);
-    cycle.extend(parameters(&[1], b"monitor1\0"));
+    cycle.extend(parameters(&[1, 2], b"\0\0\0\x09monitor1\0"));
     let mut head = 7u32.to_be_bytes().to_vec();
     head.extend(1_735_689_600u32.to_be_bytes());
     head.extend(250_000u32.to_be_bytes());

@@ -250,7 +250,11 @@ impl File {
         let number = body.u32()?;
         body.take(12)?;
         let (flags, mut values) = body.parameters()?;
-        let name = if flags.has(1) { Some(values.string()?) } else { None };
+        // Flag 1 is when the cycle stopped.
+        if flags.has(1) {
+            values.u32()?;
+        }
+        let name = if flags.has(2) { Some(values.string()?) } else { None };
         let name = name.map(|name| clean(&String::from_utf8_lossy(name))).filter(|name| !name.is_empty());
         if self.cycles.len() < KEPT {
             self.cycles.push((number, name));
