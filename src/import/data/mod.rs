@@ -1,8 +1,8 @@
 //! Formats that say what they are: archives of measurement networks and programs' own forms.
 //!
 //! A format is known by keys or bytes at its beginning, never by a file's name. Archives are read as a stream, an object
-//! at a time ([`stream`]); what is one program's single report is read whole. Strings pass through [`words`], values of
-//! JSON through [`json`], so that a surprising one costs itself and not the trace.
+//! at a time (`stream`); what is one program's single report is read whole. Strings pass through `words`, values of
+//! JSON through `json`, so that a surprising one costs itself and not the trace.
 
 mod atlas;
 mod globalping;
