@@ -7,6 +7,7 @@ mod evidence;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod grounds;
+mod import_data;
 mod import_text;
 mod joint;
 mod laws;

@@ -16,7 +16,9 @@ mod decode;
 mod header;
 mod huawei;
 mod marks;
+mod nmap;
 mod page;
+mod scamper;
 mod split;
 mod unix;
 
@@ -47,7 +49,8 @@ const DIALECTS: &[Dialect] = &[
     Dialect::new("a Cisco traceroute", cisco::starts, cisco::read),
     Dialect::new("a Huawei tracert", huawei::starts_vrp, huawei::read_vrp),
     Dialect::new("an H3C tracert", huawei::starts_comware, huawei::read_comware),
-    Dialect::new("scamper's text", unix::starts_scamper, unix::read_scamper),
+    Dialect::new("scamper's text", scamper::starts, scamper::read),
+    Dialect::new("nmap's traceroute", nmap::starts, nmap::read),
     Dialect::new("a traceroute", unix::starts, unix::read),
 ];
 
@@ -91,7 +94,6 @@ pub(super) fn read(bytes: &[u8], each: &mut Each<'_>) -> Result<Outcome, Error> 
 }
 
 /// The traces of a text that a measurement network hands on as its probe printed it. What is no trace is left out.
-#[allow(dead_code, reason = "for the archives of measurement networks")]
 pub(crate) fn traces(text: &str) -> Vec<ForeignTrace> {
     let page = page::Page::new(text);
     let lines = page.lines();

@@ -1,5 +1,5 @@
 //! The Unix family: Linux, the BSDs and macOS, BusyBox, inetutils, KAME's traceroute6; and who took their form: Junos,
-//! Fortinet, NX-OS, scamper's text.
+//! Fortinet, NX-OS.
 //!
 //! Their headers are nearly the same. Which program it was is told by the packet's size and the most hops, which are the
 //! programs' defaults, and by the hop lines: a further address stands on a line of its own or does not, an AS number before
@@ -56,37 +56,6 @@ pub(super) fn read_headless(lines: &[Line<'_>]) -> (ForeignTrace, Vec<u64>) {
     trace.origin.format = format;
     trace.origin.dialect = dialect.to_owned();
     (trace, missed)
-}
-
-/// scamper's text: `traceroute from SOURCE to TARGET`.
-pub(super) fn starts_scamper(line: &str) -> bool {
-    scamper_header(line).is_some()
-}
-
-fn scamper_header(line: &str) -> Option<(&str, &str)> {
-    let rest = line.trim_start().strip_prefix("traceroute from ")?;
-    let mut words = rest.split_whitespace();
-    let source = words.next()?;
-    let target = words.next().filter(|word| *word == "to").and(words.next())?;
-    let addresses = super::cells::address(source).is_some() && super::cells::address(target).is_some();
-    addresses.then_some((source, target))
-}
-
-/// Reads scamper's text.
-pub(super) fn read_scamper(lines: &[Line<'_>]) -> (ForeignTrace, Vec<u64>) {
-    let Some((first, rest)) = lines.split_first() else { return Default::default() };
-    let (source, target) = scamper_header(first.text).unwrap_or_default();
-    let mut trace = ForeignTrace {
-        target: target.to_owned(),
-        address: super::cells::address(target),
-        ..ForeignTrace::default()
-    };
-    trace.vantage.source = super::cells::address(source);
-    trace.origin.format = "scamper";
-    trace.origin.dialect = "text".to_owned();
-    let mut body = Body::new(trace, false);
-    body.read(rest, |_| false);
-    body.finish(&[Column::Scamper])
 }
 
 /// What a program prints beside hops.
