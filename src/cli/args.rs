@@ -88,6 +88,11 @@ pub struct Diagnose {
     /// whether anybody answers us at all
     #[arg(long, value_name = "HOST")]
     pub check: Option<String>,
+    /// Say whether the target's address, a subnet around it, or its name stands in FILE, a published list of what is to be
+    /// blocked: dump.csv (zapret-info), dump.xml or dump.zip, a plain list, or any CSV with `,profile=PROFILE.toml` behind
+    /// it; packed or not; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub registry: Vec<PathBuf>,
     /// How sure the place must be before it is named, from 0.5 to 0.9999
     #[arg(long, value_name = "SHARE", default_value = "0.99", value_parser = confidence)]
     pub confidence: f64,

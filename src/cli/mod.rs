@@ -6,6 +6,7 @@
 //! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `db`; `shell` for completions, man page and schema
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
+//! * `registry`: what published lists say of a target
 //! * `keep`: what `--pcap` and `--bundle` write
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
@@ -28,6 +29,7 @@ mod progress;
 mod publishers;
 #[cfg(feature = "fetch")]
 mod recognise;
+mod registry;
 mod report;
 mod request;
 mod shell;
