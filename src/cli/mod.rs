@@ -6,6 +6,7 @@
 //! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `db`; `shell` for completions, man page and schema
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
+//! * `from`: measurements by RIPE Atlas and Globalping
 //! * `registry`: what published lists say of a target
 //! * `keep`: what `--pcap` and `--bundle` write
 //! * `output`, `progress`: stdout for data, stderr for talk
@@ -20,6 +21,8 @@ mod exit;
 mod failure;
 #[cfg(feature = "fetch")]
 mod fetch;
+#[cfg(feature = "fetch")]
+mod from;
 mod keep;
 mod live;
 mod opt_out;
@@ -53,6 +56,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error, &arguments).into(),
     };
     let exit = match &args.command {
+        #[cfg(feature = "fetch")]
+        Command::Diagnose(given) if !given.from.is_empty() => from::diagnose(given),
         Command::Diagnose(given) => diagnose::diagnose(given),
         Command::Trace(given) => diagnose::trace(given),
         Command::Verify(given) => verify::verify(given),

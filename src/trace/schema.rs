@@ -792,7 +792,7 @@ pub fn json_schema(words: &WordLists) -> Value {
     let share = json!({"type": "number", "minimum": 0, "maximum": 1});
     let mut reasons: Vec<Value> = words.reasons.iter().map(|word| json!(word)).collect();
     reasons.push(Value::Null);
-    json!({
+    let mut whole = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": RUN,
         "oneOf": [{"$ref": "#/$defs/run"}, {"$ref": "#/$defs/set"}],
@@ -866,7 +866,6 @@ pub fn json_schema(words: &WordLists) -> Value {
                         }),
                         &["format", "dialect", "file", "lines"],
                     ),
-                    "registry": registry(),
                     "findings": list(object(
                         json!({"line": nullable("integer"), "text": {"type": "string"}}),
                         &["line", "text"],
@@ -1017,5 +1016,8 @@ pub fn json_schema(words: &WordLists) -> Value {
                 ],
             ),
         },
-    })
+    });
+    // Apart, since the macro above is as deep as macros go.
+    whole["$defs"]["run"]["properties"]["registry"] = registry();
+    whole
 }
