@@ -52,6 +52,10 @@ fn one(line: &[u8], number: u64, search: &mut Search<'_>) {
     }
     let rest: Vec<&[u8]> = words.clone().take(3).collect();
     if rest.is_empty() {
+        // The last line of a set's elements ends in a brace.
+        if let Ok(item) = Item::parse(first) {
+            return listed(&item, first, number, search);
+        }
         let name = unquoted(simple);
         return match is_name(name) {
             true => named(name, number, search),

@@ -40,7 +40,8 @@ impl<'r> Guard<'r> {
     fn new(input: &'r mut dyn BufRead) -> Result<Self, Error> {
         let head = input.fill_buf()?;
         let head = &head[..head.len().min(200)];
-        let label = memchr::memmem::find(head, b"encoding=").map(|at| &head[at + "encoding=".len() + 1..]);
+        let label =
+            memchr::memmem::find(head, b"encoding=").and_then(|at| head.get(at + "encoding=".len() + 1..));
         let label = label.and_then(|text| text.split(|byte| b"\"'".contains(byte)).next());
         let encoding = match label {
             None => encoding_rs::UTF_8,
