@@ -104,7 +104,7 @@ pub fn drive<E: From<Error>>(
     heard: &mut dyn FnMut(&Machine) -> Result<(), E>,
 ) -> Result<Vec<Results>, E> {
     loop {
-        match machine.next() {
+        match machine.step() {
             Step::Done(results) => return Ok(results),
             Step::Wait(pause) => wait(pause),
             Step::Send(request) => {

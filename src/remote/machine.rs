@@ -154,7 +154,7 @@ impl Machine {
     }
 
     /// What to do next.
-    pub fn next(&mut self) -> Step {
+    pub fn step(&mut self) -> Step {
         if let Some(pause) = self.pause.take() {
             self.waited += pause;
             return Step::Wait(pause);

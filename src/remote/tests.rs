@@ -25,14 +25,14 @@ fn ok(body: impl ToString) -> Result<Answer, String> {
 }
 
 fn sent(machine: &mut Machine) -> Request {
-    match machine.next() {
+    match machine.step() {
         Step::Send(request) => request,
         other => panic!("{other:?}"),
     }
 }
 
 fn waits(machine: &mut Machine) -> u64 {
-    match machine.next() {
+    match machine.step() {
         Step::Wait(pause) => pause.as_millis() as u64,
         other => panic!("{other:?}"),
     }
@@ -78,7 +78,7 @@ fn globalping_measures_the_reference_from_the_targets_probes() {
     machine.take(ok(&whole)).unwrap();
     assert_eq!(sent(&mut machine).path, "/v1/measurements/B2");
     machine.take(ok(&whole)).unwrap();
-    let Step::Done(results) = machine.next() else { panic!() };
+    let Step::Done(results) = machine.step() else { panic!() };
     assert_eq!((results[0].json.as_str(), results[0].probes), (whole.to_string().as_str(), (2, 2)));
     assert_eq!((results[1].id.as_str(), results[1].target.as_str()), ("B2", "ref.example"));
 }
@@ -114,7 +114,7 @@ fn atlas_measures_both_in_one_request_and_waits_for_its_probes() {
     machine.take(ok(atlas_state(2, 4))).unwrap();
     sent(&mut machine);
     machine.take(ok("[{\"prb_id\":1},{\"prb_id\":2}]")).unwrap();
-    let Step::Done(results) = machine.next() else { panic!() };
+    let Step::Done(results) = machine.step() else { panic!() };
     assert_eq!(results.iter().map(|one| one.probes).collect::<Vec<_>>(), [(2, 2), (2, 2)]);
 }
 
@@ -163,7 +163,7 @@ fn patience_is_what_the_network_asks_for_and_ends() {
     assert!(matches!(long.take(busy(Some(86_400))), Err(Error::Busy { .. })));
     let mut gone = machine("globalping:Moscow", &["A1", "B2"]);
     let ended = (0..20).find_map(|_| {
-        if let Step::Send(_) = gone.next() { gone.take(Err("no route".to_owned())).err() } else { None }
+        if let Step::Send(_) = gone.step() { gone.take(Err("no route".to_owned())).err() } else { None }
     });
     assert!(matches!(ended, Some(Error::Network { .. })));
 }
@@ -199,7 +199,7 @@ fn when_time_is_up_what_there_is_counts_and_nothing_is_said_to_be_nothing() {
     let run = |latest: &'static str| {
         let mut machine = machine("atlas:country=RU", &["7", "8"]);
         for _ in 0..1000 {
-            match machine.next() {
+            match machine.step() {
                 Step::Done(results) => return Ok(results),
                 Step::Wait(_) => {}
                 Step::Send(request) => {
@@ -245,7 +245,7 @@ proptest! {
         let ids = &["7", "8"][..ids];
         let mut machine = machine(if atlas { "atlas:country=RU" } else { "globalping:Moscow" }, ids);
         for (status, body) in texts {
-            match machine.next() {
+            match machine.step() {
                 Step::Send(_) => if machine.take(Ok(Answer { status: 200 + status % 400, body, ..Answer::default() })).is_err() { break },
                 Step::Wait(_) => {}
                 Step::Done(_) => break,
