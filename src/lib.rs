@@ -26,6 +26,8 @@
 //! * [`import`]: other tools' output, of any kind
 //! * [`path`]: hops with what the table says of their addresses
 //! * [`verdict`]: from two paths to a conclusion, by rules in order
+//! * [`registry`]: lists of what is to be blocked: whether an address or a name stands in one
+//! * [`remote`]: RIPE Atlas and Globalping: asked for traceroutes, not understood
 //! * [`joint`]: several runs and one conclusion: which network is common to the paths that fail and on none that works
 //! * [`session`]: one measurement from a plan to its conclusion
 //! * [`report`]: the conclusion written down: text, JSON
@@ -63,6 +65,8 @@ pub mod number;
 pub mod packet;
 pub mod path;
 pub mod probe;
+pub mod registry;
+pub mod remote;
 pub mod report;
 pub mod session;
 pub mod sim;

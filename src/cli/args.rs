@@ -35,7 +35,7 @@ pub struct Args {
 pub enum Command {
     /// Compare a host's path with a reference's and name where it stops
     #[command(after_long_help = exit::LIST)]
-    Diagnose(Diagnose),
+    Diagnose(Box<Diagnose>),
     /// Follow one path, with the AS of every hop
     #[command(after_long_help = exit::LIST)]
     Trace(Trace),
@@ -93,6 +93,25 @@ pub struct Diagnose {
     /// whether anybody answers us at all
     #[arg(long, value_name = "HOST")]
     pub check: Option<String>,
+    /// Say whether the target's address, a subnet around it, or its name stands in FILE, a published list of what is to be
+    /// blocked: dump.csv (zapret-info), dump.xml or dump.zip, a plain list, or any CSV with `,profile=PROFILE.toml` behind
+    /// it; packed or not; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub registry: Vec<PathBuf>,
+    /// Ask from other people's probes instead of from here: atlas:asn=64500,64501,country=RU,limit=50 (RIPE Atlas, with a
+    /// key), globalping:MTS+Moscow,limit=10, file:RESULT.json; atlas:resume=ID,ID takes up what was begun. Needs one -r;
+    /// may be given again
+    #[cfg(feature = "fetch")]
+    #[arg(long, value_name = "PLACE")]
+    pub from: Vec<String>,
+    /// With --from: show the requests that would be sent, and what they cost, and send nothing
+    #[cfg(feature = "fetch")]
+    #[arg(long, requires = "from")]
+    pub dry_run: bool,
+    /// With --from: agree to what it costs
+    #[cfg(feature = "fetch")]
+    #[arg(long, requires = "from")]
+    pub yes: bool,
     /// How sure the place must be before it is named, from 0.5 to 0.9999
     #[arg(long, value_name = "SHARE", default_value = "0.99", value_parser = confidence)]
     pub confidence: f64,

@@ -11,6 +11,7 @@ use super::live::{self, Files, Socket};
 use super::opt_out::OptOut;
 use super::output::{self, Sink};
 use super::progress::Progress;
+use super::registry;
 use super::request::{self, Beside, Request, Variants};
 use crate::capture::{About, Tap};
 use crate::net::{self, LiveWire};
@@ -57,6 +58,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             small: true,
         };
         let request = request::request(&words.probing, beside)?;
+        let lists = registry::open(&words.registry)?;
         let verbose = words.output.verbose > 0;
         // A list that was named is checked even where no search is made.
         let opt_out = match (searches, &words.opt_out) {
@@ -106,7 +108,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let searched = found.search.as_ref().map(Searched::record);
         let trouble = trouble(&found.run, found.fault.as_ref());
         left_out(&found.run);
-        let document = report::document(
+        let mut document = report::document(
             known,
             Measured {
                 run: &found.run,
@@ -118,6 +120,11 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             },
             trouble.as_ref().map(Failure::schema),
         );
+        // A list that cannot be read does not cost the measurement.
+        let listings = registry::look_up(lists, &document);
+        let (listings, unread) =
+            listings.map_or_else(|failure| (Vec::new(), Some(failure)), |all| (all, None));
+        document.registry = listings;
         if verbose && let Some(searched) = &found.search {
             touched(searched);
         }
@@ -127,7 +134,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             Surroundings { table: &data.table, origins: &grounds, names: &request.names, simulated: None };
         let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::run)?;
-        match trouble.or(unwritten).or(unkept) {
+        match trouble.or(unwritten).or(unkept).or(unread) {
             Some(failure) => {
                 failure.say();
                 Ok(failure.exit)

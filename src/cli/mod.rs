@@ -6,6 +6,8 @@
 //! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `import`, `compare`, `db`; `shell` for completions, man page and schema
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
+//! * `from`: measurements by RIPE Atlas and Globalping
+//! * `registry`: what published lists say of a target
 //! * `keep`: what `--pcap` and `--bundle` write
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
@@ -20,6 +22,8 @@ mod exit;
 mod failure;
 #[cfg(feature = "fetch")]
 mod fetch;
+#[cfg(feature = "fetch")]
+mod from;
 mod import;
 mod keep;
 mod live;
@@ -30,6 +34,7 @@ mod progress;
 mod publishers;
 #[cfg(feature = "fetch")]
 mod recognise;
+mod registry;
 mod report;
 mod request;
 mod shell;
@@ -53,6 +58,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error, &arguments).into(),
     };
     let exit = match &args.command {
+        #[cfg(feature = "fetch")]
+        Command::Diagnose(given) if !given.from.is_empty() => from::diagnose(given),
         Command::Diagnose(given) => diagnose::diagnose(given),
         Command::Trace(given) => diagnose::trace(given),
         Command::Verify(given) => verify::verify(given),

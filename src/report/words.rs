@@ -12,7 +12,7 @@ use super::escape::{clip, clip_to};
 use super::rows::{Lane, asn_text};
 use super::runs::Runs;
 use crate::number::special;
-use crate::trace::schema::{AsTable, Balancer, Document, Path, TooBig, Variant, Verdict};
+use crate::trace::schema::{AsTable, Balancer, Document, Listing, Path, TooBig, Variant, Verdict};
 
 /// The most characters of a sentence that is shown; verdicts stay far below.
 const SENTENCE: usize = 1200;
@@ -478,6 +478,7 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
         notes.push(format!("Path MTU discovery works so far: the hops shown are of packets of {now} bytes."));
     }
     notes.extend(search(document));
+    notes.extend(document.registry.iter().take(8).map(listing));
     if let Some(far) = &document.check {
         let what = match (far.answered, far.distance) {
             (false, _) => "does not answer".to_owned(),
@@ -500,6 +501,50 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
         }
     }
     notes
+}
+
+/// What a published list says, and of which day it is; never more than that.
+fn listing(one: &Listing) -> String {
+    let name = |text: &str| clip_to(text, HOST).into_owned();
+    let file = one.file.rsplit('/').next().unwrap_or(&one.file);
+    let dated = match one.dated.as_deref() {
+        Some(date) => format!("of {}", clip_to(date.get(..10).unwrap_or(date), 10)),
+        None => "undated".to_owned(),
+    };
+    let asked: Vec<String> = one.asked.iter().take(4).map(|asked| name(asked)).collect();
+    if !one.listed {
+        return format!("{}: not listed in this file: {} ({dated}).", asked.join(", "), name(file));
+    }
+    let mut said: Vec<String> = Vec::new();
+    for asked in one.asked.iter().take(4) {
+        let matches = || one.matches.iter().filter(|found| found.asked == *asked);
+        let mut levels: Vec<&str> = Vec::new();
+        for found in matches() {
+            let level = match found.level.as_str() {
+                "address" => "address",
+                "subnet" => "covering subnet",
+                "under_entry" => "under a domain or URL entry",
+                "name" => "name",
+                "name_mask" => "name, by a mask",
+                "url" => "URL of that name",
+                _ => "otherwise",
+            };
+            if !levels.contains(&level) {
+                levels.push(level);
+            }
+        }
+        if levels.is_empty() {
+            said.push(format!("{}: not listed in this file", name(asked)));
+            continue;
+        }
+        let by = matches().find_map(|found| Some((found.decision.as_deref()?, found.date.as_deref())));
+        let by = by.map_or_else(String::new, |(decision, date)| {
+            let date = date.map_or_else(String::new, |date| format!(" of {}", clip_to(date, 20)));
+            format!(", decision {}{date}", clip_to(decision, 60))
+        });
+        said.push(format!("{}: listed in {} {dated} ({}{by})", name(asked), name(file), levels.join("; ")));
+    }
+    format!("{}.", said.join("; "))
 }
 
 /// A router's word that packets were too big.

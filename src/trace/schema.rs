@@ -121,6 +121,13 @@ pub struct Document {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub findings: Vec<Finding>,
+    /// What lists of what is to be blocked say of the target, where some were named.
+    #[serde(
+        default,
+        deserialize_with = "few::<{most::OTHERS}, _, _>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub registry: Vec<Listing>,
 }
 
 impl Document {
@@ -148,6 +155,53 @@ pub struct Origin {
     /// Number or name of the measurement in its network (RIPE Atlas, Globalping).
     #[serde(default)]
     pub measurement: Option<String>,
+}
+
+/// What one published list says of the target; true of that file and of nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// The file, as it was named.
+    pub file: String,
+    /// SHA-256 of it as given, hexadecimal.
+    pub sha256: String,
+    /// The date that it gives itself.
+    pub dated: Option<String>,
+    /// `zapret-csv`, `register-xml`, `plain-list` or `csv-profile`.
+    pub format: String,
+    /// What was looked for: addresses and names.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
+    pub asked: Vec<String>,
+    /// Something of it stands there.
+    pub listed: bool,
+    /// Where; the first hundred.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
+    pub matches: Vec<ListingMatch>,
+    /// Matches beyond those.
+    #[serde(default)]
+    pub more: u64,
+    /// What of the file was not understood.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
+    pub warnings: Vec<String>,
+}
+
+/// One entry of a list that matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListingMatch {
+    /// `address`, `subnet`, `under_entry`, `name`, `name_mask` or `url`.
+    pub level: String,
+    /// The address or name.
+    pub asked: String,
+    /// What stands in the file.
+    pub entry: String,
+    /// Its line, counted from 1; of XML the entry.
+    pub line: u64,
+    /// Number of the decision.
+    pub decision: Option<String>,
+    /// Its date.
+    pub date: Option<String>,
+    /// Whose decision it is.
+    #[serde(default)]
+    pub authority: Option<String>,
 }
 
 /// A doubt about something imported.
@@ -690,6 +744,29 @@ pub struct Evidence {
     pub references: u32,
 }
 
+/// What lists say, for [`json_schema`].
+fn registry() -> Value {
+    let object = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required});
+    let (text, optional) = (json!({"type": "string"}), json!({"type": ["string", "null"]}));
+    let count = json!({"type": "integer", "minimum": 0});
+    let found = object(
+        json!({
+            "level": {"enum": ["address", "subnet", "under_entry", "name", "name_mask", "url"]},
+            "asked": text, "entry": text, "line": count, "decision": optional, "date": optional, "authority": optional,
+        }),
+        &["level", "asked", "entry", "line", "decision", "date"],
+    );
+    let listing = object(
+        json!({
+            "file": text, "sha256": text, "dated": optional, "format": text, "more": count,
+            "asked": {"type": "array", "items": text}, "listed": {"type": "boolean"},
+            "matches": {"type": "array", "items": found}, "warnings": {"type": "array", "items": text},
+        }),
+        &["file", "sha256", "dated", "format", "asked", "listed", "matches", "warnings"],
+    );
+    json!({"type": "array", "items": listing})
+}
+
 /// The fixed lists of words, for [`json_schema`].
 #[derive(Clone, Debug)]
 pub struct WordLists {
@@ -715,7 +792,7 @@ pub fn json_schema(words: &WordLists) -> Value {
     let share = json!({"type": "number", "minimum": 0, "maximum": 1});
     let mut reasons: Vec<Value> = words.reasons.iter().map(|word| json!(word)).collect();
     reasons.push(Value::Null);
-    json!({
+    let mut whole = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": RUN,
         "oneOf": [{"$ref": "#/$defs/run"}, {"$ref": "#/$defs/set"}],
@@ -939,5 +1016,8 @@ pub fn json_schema(words: &WordLists) -> Value {
                 ],
             ),
         },
-    })
+    });
+    // Apart, since the macro above is as deep as macros go.
+    whole["$defs"]["run"]["properties"]["registry"] = registry();
+    whole
 }

@@ -19,6 +19,8 @@ mod packet;
 mod pdf;
 #[path = "../../benches/support/prefixes.rs"]
 mod prefixes;
+#[cfg(feature = "fetch")]
+mod remote;
 mod report;
 mod rib;
 mod rules;

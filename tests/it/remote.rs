@@ -1,0 +1,196 @@
+//! `diagnose --from` against a server of our own that behaves as the networks document it, and as networks do.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lasthop");
+const KEY: &str = "0f0e0d0c-1111-2222-3333-444455556666";
+
+/// A status with further headers, and a body; `cut` leaves the connection before its end.
+struct Says {
+    status: &'static str,
+    body: String,
+    cut: bool,
+}
+
+fn says(status: &'static str, body: impl ToString) -> Says {
+    Says { status, body: body.to_string(), cut: false }
+}
+
+/// Requests as they came: the first line, the key, the body.
+type Seen = Arc<Mutex<Vec<(String, String, String)>>>;
+
+/// Answers the requests one after the other, each on its own connection; after the last one, hangs up.
+fn server(answers: Vec<Says>) -> (String, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let seen: Seen = Arc::default();
+    let known = seen.clone();
+    thread::spawn(move || {
+        for Says { status, body, cut } in answers {
+            let Ok((mut stream, _)) = listener.accept() else { return };
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut head = String::new();
+            while reader.read_line(&mut head).is_ok_and(|count| count > 2) {}
+            let header = |name: &str| {
+                let found = head.lines().find(|line| line.to_lowercase().starts_with(name));
+                found.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
+            };
+            let length = header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+            let mut sent = vec![0; length];
+            let _ = reader.read_exact(&mut sent);
+            known.lock().unwrap().push((
+                head.lines().next().unwrap_or_default().to_owned(),
+                header("authorization").unwrap_or_default(),
+                String::from_utf8_lossy(&sent).into_owned(),
+            ));
+            let whole = body.len() + usize::from(cut);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {whole}\r\n\r\n{body}"
+            );
+        }
+    });
+    (base, seen)
+}
+
+fn lasthop(home: &Path, base: &str, words: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .args(["diagnose", "192.0.2.10", "443", "-r", "192.0.2.20"])
+        .args(words)
+        .env_clear()
+        .env("HOME", home)
+        .env("LASTHOP_ATLAS_URL", base)
+        .env("LASTHOP_GLOBALPING_URL", base)
+        .env("LASTHOP_ATLAS_KEY", KEY)
+        .env("LASTHOP_GLOBALPING_TOKEN", KEY)
+        .output()
+        .unwrap()
+}
+
+/// Status, both outputs; the key is in neither.
+fn told(output: &Output) -> (i32, String, String) {
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    assert!(!out.contains(KEY) && !err.contains(KEY), "{out}{err}");
+    (output.status.code().unwrap(), out, err)
+}
+
+/// No file in a home has the key.
+fn no_key_below(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => no_key_below(&path),
+            false => assert!(!fs::read_to_string(&path).unwrap().contains(KEY), "{}", path.display()),
+        }
+    }
+}
+
+const DONE: &str = r#"{"id":"A1","type":"traceroute","status":"finished","probesCount":1,"results":[{"probe":{},"result":{"status":"finished","hops":[]}}]}"#;
+const STATE: &str = r#"{"id":7,"status":{"id":2,"name":"Ongoing"},"probes_scheduled":1}"#;
+
+#[test]
+fn globalping_succeeds_in_few_steps_past_429_and_torn_answers() {
+    let home = tempfile::tempdir().unwrap();
+    let (base, seen) = server(vec![
+        says("429 Too Many Requests\r\nRetry-After: 1", r#"{"error":{"type":"too_many_requests"}}"#),
+        says("202 Accepted", r#"{"id":"A1","probesCount":1}"#),
+        says("202 Accepted", r#"{"id":"B2","probesCount":1}"#),
+        Says { cut: true, ..says("200 OK", &DONE[..50]) },
+        says("200 OK", ""),
+        says("200 OK", DONE),
+        says("200 OK", DONE),
+    ]);
+    let (status, out, err) =
+        told(&lasthop(home.path(), &base, &["--from", "globalping:MTS+Moscow", "--yes"]));
+    assert_eq!(status, 0, "{err}");
+    let files: Vec<&str> = out.lines().collect();
+    assert!(files.len() == 2 && files.iter().all(|file| fs::read_to_string(file).unwrap() == DONE), "{out}");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 7);
+    assert!(seen.iter().all(|(_, key, _)| *key == format!("Bearer {KEY}")), "{seen:?}");
+    assert!(seen[2].2.contains("\"locations\":\"A1\""), "{}", seen[2].2);
+    no_key_below(home.path());
+}
+
+#[test]
+fn atlas_is_taken_up_where_a_run_ended_and_pays_once() {
+    let home = tempfile::tempdir().unwrap();
+    let words = ["--from", "atlas:country=RU,limit=1", "--yes"];
+    let (base, seen) = server(vec![
+        says("201 Created", r#"{"measurements":[7,8]}"#),
+        says("404 Not Found", r#"{"error":{"status":404,"title":"Not Found","detail":"not yet"}}"#),
+        says("200 OK", STATE),
+        says("200 OK", r#"[{"prb_id":1}]"#),
+        says("200 OK", STATE),
+        says("200 OK", r#"[{"prb_id":1}]"#),
+    ]);
+    let (status, out, err) = told(&lasthop(home.path(), &base, &words));
+    assert_eq!((status, out.as_str()), (3, ""), "{err}");
+    assert!(err.contains("60 credits") && err.contains("404: Not Found; not yet"), "{err}");
+    let (status, out, err) = told(&lasthop(home.path(), &base, &words));
+    assert_eq!(status, 0, "{err}");
+    assert!(err.contains("taken up: measurement 7 and 8") && out.contains("atlas-7.json"), "{err}{out}");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.iter().filter(|(line, ..)| line.starts_with("POST")).count(), 1, "{seen:?}");
+    assert!(seen.iter().all(|(_, key, _)| *key == format!("Key {KEY}")), "{seen:?}");
+    no_key_below(home.path());
+}
+
+#[test]
+fn nothing_is_sent_that_nobody_agreed_to() {
+    let home = tempfile::tempdir().unwrap();
+    let (base, seen) = server(vec![says("500 Oops", "")]);
+    for from in ["atlas:country=RU", "globalping:Moscow"] {
+        let (status, out, err) = told(&lasthop(home.path(), &base, &["--from", from]));
+        assert_eq!((status, out.as_str()), (2, ""), "{err}");
+        assert!(err.contains("nothing was sent"), "{err}");
+        let (status, out, _) = told(&lasthop(home.path(), &base, &["--from", from, "--dry-run"]));
+        assert_eq!(status, 0);
+        assert!(
+            out.contains("POST /") && out.contains("Authorization: …") && out.contains("cost: "),
+            "{out}"
+        );
+    }
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[test]
+fn refusals_and_keys_that_others_may_read_are_told() {
+    let home = tempfile::tempdir().unwrap();
+    let body = format!(r#"{{"error":{{"type":"no_probes_found","message":"none for {KEY}"}}}}"#);
+    let (base, _) = server(vec![says("422 Unprocessable Content", body)]);
+    let (status, _, err) = told(&lasthop(home.path(), &base, &["--from", "globalping:Moscow", "--yes"]));
+    assert_eq!(status, 3);
+    assert!(err.contains("422: none for …"), "{err}");
+    let folder = home.path().join(".config/lasthop");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("keys.toml");
+    fs::write(&file, format!("globalping = \"{KEY}\"\n")).unwrap();
+    for (mode, wanted) in [(0o644, 3), (0o600, 0)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let output = Command::new(PROGRAM)
+            .args(["diagnose", "192.0.2.10", "-r", "192.0.2.20", "--from", "globalping:Moscow", "--dry-run"])
+            .env_clear()
+            .env("HOME", home.path())
+            .output()
+            .unwrap();
+        let (status, out, err) = told(&output);
+        assert_eq!(status, wanted, "{err}");
+        assert!(
+            if mode == 0o600 { out.contains("your key") } else { err.contains("chmod 600") },
+            "{out}{err}"
+        );
+    }
+}
