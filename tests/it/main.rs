@@ -7,6 +7,7 @@ mod evidence;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod grounds;
+mod import_misc;
 mod laws;
 /// Shared with the benches, as `prefixes` is.
 #[path = "../../benches/support/mmdb.rs"]

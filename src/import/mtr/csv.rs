@@ -124,9 +124,16 @@ fn row(draft: &mut Draft, titles: Option<&[Cell]>, text: &str, line: u64) -> Opt
         Some(titles) => titles,
         None => {
             let mut columns = BARE.to_vec();
-            let values = cells.len().checked_sub(BARE.len())?;
-            // With seven there is none of probes dropped.
-            let these = USUAL.iter().filter(|column| values != USUAL.len() - 1 || **column != Column::Drop);
+            if cells.get(BARE.len()).is_some_and(|cell| cell.trim_start().starts_with("AS")) {
+                columns.push(Cell::Asn);
+            }
+            // With seven there is none of probes dropped; with another number other columns were chosen, and which is not
+            // told.
+            let values = cells.len().checked_sub(columns.len())?;
+            if values != USUAL.len() && values != USUAL.len() - 1 {
+                return None;
+            }
+            let these = USUAL.iter().filter(|column| values == USUAL.len() || **column != Column::Drop);
             columns.extend(these.map(|column| Cell::Value(*column)));
             usual = columns;
             &usual[..]

@@ -4,6 +4,8 @@ mod hping;
 mod mikrotik;
 mod nexttrace;
 mod paris;
+#[cfg(test)]
+mod props;
 mod tcptraceroute;
 #[cfg(test)]
 pub(super) mod tests_misc;

@@ -263,7 +263,7 @@ MapTrace URL: https://example.net/map.html
     #[test]
     fn every_line() {
         let (trace, missed) = read(&lines(SAMPLE));
-        assert_eq!(missed, []);
+        assert!(missed.is_empty(), "{missed:?}");
         assert_eq!(
             plain(&trace),
             [

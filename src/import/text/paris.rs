@@ -215,7 +215,7 @@ pub(super) mod tests {
     #[test]
     fn every_line() {
         let (trace, missed) = read(&lines(SAMPLE));
-        assert_eq!(missed, []);
+        assert!(missed.is_empty(), "{missed:?}");
         assert_eq!(
             plain(&trace),
             [
@@ -237,7 +237,7 @@ pub(super) mod tests {
  2  P(3, 3) 203.0.113.1 (203.0.113.1)  1.5 ms
 ";
         let (trace, missed) = read(&lines(text));
-        assert_eq!(missed, []);
+        assert!(missed.is_empty(), "{missed:?}");
         assert_eq!(
             plain(&trace),
             ["1 ?/? 198.51.100.1 {? 0.4 0.5 0.6}", "2 1/1 203.0.113.1 1.5 TimeExceeded"]
