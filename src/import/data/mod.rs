@@ -30,9 +30,11 @@ impl Format {
     }
 }
 
+type Recognises = fn(&[u8]) -> bool;
+
 /// Says what a file is by its beginning ([`HEAD`](super::HEAD) bytes of it, or all).
 pub(super) fn recognise(head: &[u8]) -> Option<Format> {
-    let known: [(fn(&[u8]) -> bool, Format); 4] = [
+    let known: [(Recognises, Format); 4] = [
         (json::recognises, Format::MtrJson),
         (xml::recognises, Format::MtrXml),
         (csv::recognises, Format::MtrCsv),

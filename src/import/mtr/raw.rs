@@ -163,10 +163,11 @@ fn take(draft: &mut Draft, seen: &mut HashMap<u8, Seen>, event: &Event<'_>, line
         }
         Event::Label { ttl, label } => {
             let address = seen.entry(ttl).or_default().labelled;
-            if let Some(one) = draft.responder(ttl, &Host { address, name: None }, line) {
-                if one.mpls.len() < most::LABELS && !one.mpls.contains(&label) {
-                    one.mpls.push(label);
-                }
+            if let Some(one) = draft.responder(ttl, &Host { address, name: None }, line)
+                && one.mpls.len() < most::LABELS
+                && !one.mpls.contains(&label)
+            {
+                one.mpls.push(label);
             }
         }
         Event::Reply { ttl, micros, sequence } => {

@@ -76,8 +76,8 @@ impl Reader {
             self.last = self.last.max(ttl);
             return Some(());
         }
-        if text.starts_with("hop=") {
-            let (ttl, rest) = pieces::numbered(&text[4..])?;
+        if let Some(rest) = text.strip_prefix("hop=") {
+            let (ttl, rest) = pieces::numbered(rest)?;
             let ms = pieces::number(rest.trim().strip_prefix("hoprtt=")?.strip_suffix("ms")?)?;
             let (_, host) = self.waiting.take().filter(|(waiting, _)| *waiting == ttl)?;
             self.hop(ttl, &host, Some(ms), line);

@@ -66,8 +66,7 @@ fn titles(line: &str) -> Option<Titles> {
 fn words(line: &str) -> Vec<(usize, &str)> {
     let mut words = Vec::new();
     let mut begin: Option<(usize, usize)> = None;
-    let mut place = 0;
-    for (at, one) in line.char_indices() {
+    for (place, (at, one)) in line.char_indices().enumerate() {
         if one.is_whitespace() {
             if let Some((place, from)) = begin.take() {
                 words.push((place, &line[from..at]));
@@ -75,7 +74,6 @@ fn words(line: &str) -> Vec<(usize, &str)> {
         } else if begin.is_none() {
             begin = Some((place, at));
         }
-        place += 1;
     }
     if let Some((place, from)) = begin {
         words.push((place, &line[from..]));

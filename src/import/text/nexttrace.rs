@@ -90,17 +90,17 @@ pub(super) fn read(lines: &[Line<'_>]) -> (ForeignTrace, Vec<u64>) {
         if text.starts_with("MapTrace URL:") || text.starts_with("https://") {
             continue;
         }
-        if let Some((ttl, rest)) = pieces::numbered(line.text) {
-            if rest.is_empty() || rest.starts_with([' ', '\t']) {
-                current = None;
-                draft.trace.hop_mut(ttl);
-                let understood = who(&mut draft, ttl, rest, &mut current, line.number);
-                draft.silent(ttl);
-                if !understood {
-                    draft.miss(line.number);
-                }
-                continue;
+        if let Some((ttl, rest)) = pieces::numbered(line.text)
+            && (rest.is_empty() || rest.starts_with([' ', '\t']))
+        {
+            current = None;
+            draft.trace.hop_mut(ttl);
+            let understood = who(&mut draft, ttl, rest, &mut current, line.number);
+            draft.silent(ttl);
+            if !understood {
+                draft.miss(line.number);
             }
+            continue;
         }
         if !below(&mut draft, text, &mut current, line.number) {
             draft.miss(line.number);
@@ -185,10 +185,10 @@ fn below(draft: &mut Draft, text: &str, current: &mut Option<(u8, Host)>, line: 
         return draft.responder(ttl, &host, line).map(|one| one.mpls = labels).is_some();
     }
     if let Some((name, cells)) = times(text) {
-        if let Some(name) = name.and_then(pieces::name) {
-            if let Some(one) = draft.responder(ttl, &host, line) {
-                one.name = Some(name);
-            }
+        if let Some(name) = name.and_then(pieces::name)
+            && let Some(one) = draft.responder(ttl, &host, line)
+        {
+            one.name = Some(name);
         }
         for cell in cells {
             draft.sent(ttl, 1);

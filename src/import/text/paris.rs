@@ -35,11 +35,11 @@ pub(super) fn read(lines: &[Line<'_>]) -> (ForeignTrace, Vec<u64>) {
             header(&mut draft, text);
             continue;
         }
-        if let (Some(labels), Some((ttl, host))) = (pieces::label_words(text), &last) {
-            if let Some(one) = draft.responder(*ttl, host, line.number) {
-                one.mpls = labels;
-                continue;
-            }
+        if let (Some(labels), Some((ttl, host))) = (pieces::label_words(text), &last)
+            && let Some(one) = draft.responder(*ttl, host, line.number)
+        {
+            one.mpls = labels;
+            continue;
         }
         let (ttl, cells) = match pieces::numbered(text) {
             Some((ttl, rest)) if rest.starts_with([' ', '\t']) => (ttl, rest),
