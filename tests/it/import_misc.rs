@@ -43,7 +43,9 @@ fn address(text: &str) -> IpAddr {
 }
 
 /// TTL, first address, sent, answered.
-fn counts(trace: &ForeignTrace) -> Vec<(u8, Option<IpAddr>, Option<u32>, Option<u32>)> {
+type Counted = (u8, Option<IpAddr>, Option<u32>, Option<u32>);
+
+fn counts(trace: &ForeignTrace) -> Vec<Counted> {
     let first = |hop: &ForeignHop| hop.responders.first().and_then(|one| one.address);
     trace.hops.iter().map(|hop| (hop.ttl, first(hop), hop.sent, hop.answered)).collect()
 }
@@ -57,7 +59,7 @@ const PATH: [Option<&str>; 6] = [
     Some("203.0.113.2"),
 ];
 
-fn path(sent: u32) -> Vec<(u8, Option<IpAddr>, Option<u32>, Option<u32>)> {
+fn path(sent: u32) -> Vec<Counted> {
     let hop = |(ttl, text): (u8, &Option<&str>)| {
         (ttl, text.map(address), Some(sent), Some(if text.is_some() { sent } else { 0 }))
     };

@@ -13,10 +13,11 @@ use super::{Line, hping, mikrotik, nexttrace, paris, tcptraceroute, tracepath, w
 use crate::trace::foreign::{ForeignTrace, most};
 
 type Reader = fn(&[Line<'_>]) -> (ForeignTrace, Vec<u64>);
+type Starts = fn(&str) -> bool;
 type Joins = fn(&[Line<'_>], &str) -> bool;
 type File = fn(&mut dyn BufRead, &mut Each<'_>) -> Result<Outcome, Error>;
 
-const READERS: &[(Reader, fn(&str) -> bool, Joins)] = &[
+const READERS: &[(Reader, Starts, Joins)] = &[
     (windows::read, windows::starts, windows::joins),
     (tracepath::read, tracepath::starts, |_, _| false),
     (tcptraceroute::read, tcptraceroute::starts, tcptraceroute::joins),
