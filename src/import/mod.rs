@@ -15,6 +15,7 @@
 pub mod data;
 mod error;
 pub mod mtr;
+mod pieces;
 pub mod text;
 
 use std::io::{BufReader, Read};

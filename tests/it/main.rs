@@ -8,6 +8,7 @@ mod evidence;
 mod fetch;
 mod grounds;
 mod import_data;
+mod import_misc;
 mod import_text;
 mod joint;
 mod laws;

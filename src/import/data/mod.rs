@@ -18,7 +18,7 @@ mod words;
 
 use std::io::BufRead;
 
-use super::{Each, Error, Outcome};
+use super::{Each, Error, Outcome, mtr};
 
 /// A format known from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,14 @@ pub enum Format {
     NextTrace,
     /// An nmap report with a traceroute, XML.
     NmapXml,
+    /// An mtr report, JSON.
+    MtrJson,
+    /// An mtr report, XML.
+    MtrXml,
+    /// mtr reports, CSV.
+    MtrCsv,
+    /// mtr's events, a line each.
+    MtrRaw,
 }
 
 impl Format {
@@ -53,13 +61,28 @@ impl Format {
             Self::TrippyCsv => trippy::read_csv(input, each),
             Self::NextTrace => nexttrace::read(input, each),
             Self::NmapXml => nmap::read(input, each),
+            Self::MtrJson => mtr::json::read(input, each),
+            Self::MtrXml => mtr::xml::read(input, each),
+            Self::MtrCsv => mtr::csv::read(input, each),
+            Self::MtrRaw => mtr::raw::read(input, each),
         }
     }
 }
 
+type Recognises = fn(&[u8]) -> bool;
+
 /// Says what a file is by its beginning ([`HEAD`](super::HEAD) bytes of it, or all).
 pub(super) fn recognise(head: &[u8]) -> Option<Format> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let of_mtr: [(Recognises, Format); 4] = [
+        (mtr::json::recognises, Format::MtrJson),
+        (mtr::xml::recognises, Format::MtrXml),
+        (mtr::csv::recognises, Format::MtrCsv),
+        (mtr::raw::recognises, Format::MtrRaw),
+    ];
+    if let Some((_, format)) = of_mtr.into_iter().find(|(recognises, _)| recognises(head)) {
+        return Some(format);
+    }
     if head.starts_with(&[0x12, 0x05, 0x00]) {
         return Some(Format::Warts);
     }

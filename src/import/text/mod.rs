@@ -14,19 +14,32 @@ mod cisco;
 mod command;
 mod decode;
 mod header;
+mod hping;
 mod huawei;
 mod marks;
+mod mikrotik;
+mod nexttrace;
 mod nmap;
 mod page;
+mod paris;
 mod scamper;
 mod split;
+mod tcptraceroute;
+mod tracepath;
 mod unix;
+mod windows;
+
+#[cfg(test)]
+mod props;
+#[cfg(test)]
+pub(super) mod tests_misc;
 
 #[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;
 
+use super::mtr::{csv, raw, report, winmtr};
 use super::{Each, Error, Outcome, Problem};
 use crate::trace::foreign::{Finding, ForeignTrace};
 use split::Dialect;
@@ -49,6 +62,17 @@ const DIALECTS: &[Dialect] = &[
     Dialect::new("a Cisco traceroute", cisco::starts, cisco::read),
     Dialect::new("a Huawei tracert", huawei::starts_vrp, huawei::read_vrp),
     Dialect::new("an H3C tracert", huawei::starts_comware, huawei::read_comware),
+    Dialect::new("a Windows tracert", windows::starts, windows::read).joined(windows::joins),
+    Dialect::new("a tracepath", tracepath::starts, tracepath::read),
+    Dialect::new("a tcptraceroute", tcptraceroute::starts, tcptraceroute::read).joined(tcptraceroute::joins),
+    Dialect::new("hping3's traceroute", hping::starts, hping::read).joined(hping::joins),
+    Dialect::new("NextTrace's text", nexttrace::starts, nexttrace::read).joined(nexttrace::joins),
+    Dialect::new("a paris-traceroute", paris::starts, paris::read),
+    Dialect::new("a MikroTik traceroute", mikrotik::starts, mikrotik::read).joined(mikrotik::joins),
+    Dialect::new("an mtr report", report::starts, report::read).joined(report::joins),
+    Dialect::new("a WinMTR report", winmtr::starts, winmtr::read).joined(winmtr::joins),
+    Dialect::new("mtr's CSV", csv::starts, csv::read_lines).joined(csv::joins),
+    Dialect::new("mtr's raw output", raw::starts, raw::read_lines).joined(raw::joins),
     Dialect::new("scamper's text", scamper::starts, scamper::read),
     Dialect::new("nmap's traceroute", nmap::starts, nmap::read),
     Dialect::new("a traceroute", unix::starts, unix::read),

@@ -39,7 +39,6 @@ impl Dialect {
     }
 
     /// The same, with lines that would begin a trace and go on with the one before: `joins(block so far, line)`.
-    #[allow(dead_code, reason = "dialects that paint screens anew or have headers of two lines")]
     pub(super) const fn joined(self, joins: fn(&[Line<'_>], &str) -> bool) -> Self {
         Self { name: self.name, starts: self.starts, joins, reads: self.reads }
     }
