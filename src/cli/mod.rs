@@ -7,6 +7,7 @@
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `keep`: what `--pcap` and `--bundle` write
+//! * `several`, `via`: several uplinks and targets in one run
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
@@ -30,8 +31,10 @@ mod publishers;
 mod recognise;
 mod report;
 mod request;
+mod several;
 mod shell;
 mod verify;
+mod via;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

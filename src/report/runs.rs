@@ -85,6 +85,13 @@ struct Head {
 }
 
 impl Runs {
+    /// Fresh runs: a set with what they say together, or, of one alone, that run.
+    #[must_use]
+    pub fn of(documents: Vec<Document>, conclusion: Option<Value>) -> Self {
+        let is_set = documents.len() != 1;
+        Self { documents, conclusion, is_set, text: None }
+    }
+
     /// Reads a saved run or set.
     ///
     /// # Errors

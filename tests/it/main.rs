@@ -27,5 +27,6 @@ mod sweep;
 mod tables;
 mod targets;
 mod tidy;
+mod via;
 mod words;
 mod world;
