@@ -161,7 +161,7 @@ pub struct Probing {
     /// Most probes on their way at once
     #[arg(short = 'N', long = "sim-queries", value_name = "FLIGHT", value_parser = clap::value_parser!(u16).range(1..))]
     pub flight: Option<u16>,
-    /// Most probes in a run
+    /// Most probes in a run; the uplinks to a target share them
     #[arg(long, value_name = "N", default_value = "600", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub max_probes: u32,
     /// Length of each packet to TARGET in bytes with its IP header, never fragmented: finds where large packets vanish.

@@ -402,8 +402,7 @@ mod tests {
     use crate::trace::schema::{Evidence, Verdict};
 
     fn run(kind: &str) -> Document {
-        let mut run = Document::default();
-        run.verdict = Some(Verdict {
+        let verdict = Some(Verdict {
             kind: kind.into(),
             asns: vec![],
             as_names: vec![],
@@ -432,7 +431,7 @@ mod tests {
             summary: String::new(),
             next_step: None,
         });
-        run
+        Document { verdict, ..Document::default() }
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn two_uplinks(test: &str) -> Option<World> {
             false,
         );
         // The way back.
-        if at > 0 {
+        if at > 1 {
             back(&world, room, address(SECOND[at - 1].2, SECOND[at - 1].3, 1));
         }
     }
@@ -53,8 +53,7 @@ fn two_uplinks(test: &str) -> Option<World> {
 fn back(world: &World, room: &str, (four, six): (String, String)) {
     let lines =
         format!("route replace 185.68.80.160/30 via {four}\n-6 route replace 2a00:f0f:1:40::/64 via {six}");
-    // The first of them is on that link itself.
-    world.batch(room, &lines, room == "f1");
+    world.batch(room, &lines, false);
 }
 
 fn vantage(run: &Value, key: &str) -> String {
@@ -125,9 +124,9 @@ fn rules(world: &World) {
         &format!(
             "route add default via {four} dev f1 table 100\n-6 route add default via {six} dev f1 table 100\n\
              route add default via {four} dev f1 table 1000\n\
-             rule add fwmark 5 lookup 100\n-6 rule add fwmark 5 lookup 100\n\
-             rule add from {own} lookup 100\n-6 rule add from {own6} lookup 100\n\
-             rule add from {own} lookup 1000"
+             rule add fwmark 5 lookup 100 pref 500\n-6 rule add fwmark 5 lookup 100 pref 500\n\
+             rule add from {own} lookup 100 pref 501\n-6 rule add from {own6} lookup 100 pref 501\n\
+             rule add from {own} lookup 1000 pref 502"
         ),
         false,
     );
