@@ -99,7 +99,7 @@ impl Via {
         let Some(route) = other else { return Ok(()) };
         let used = route.table.map_or("another".to_owned(), |table| table.to_string());
         Err(Failure::environment(
-            "no_route",
+            "table",
             format!(
                 "--via {}: packets to {} go by the table {used} all the same",
                 self.spec, route.destination
