@@ -36,7 +36,7 @@ pub struct Args {
 pub enum Command {
     /// Compare a host's path with a reference's and name where it stops
     #[command(after_long_help = exit::LIST)]
-    Diagnose(Diagnose),
+    Diagnose(Box<Diagnose>),
     /// Follow one path, with the AS of every hop
     #[command(after_long_help = exit::LIST)]
     Trace(Trace),

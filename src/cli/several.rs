@@ -344,13 +344,13 @@ fn measure(
             .into_iter()
             .map(|run| match run {
                 Prepared::Failed { name, failure, document } => {
-                    Err(Done { name, document: *document, trouble: Some(failure), found: None })
+                    Err(Box::new(Done { name, document: *document, trouble: Some(failure), found: None }))
                 }
                 Prepared::Ready(ready) => Ok(scope.spawn(move || one(*ready, words, data, verbose))),
             })
             .collect();
         let ended = begun.into_iter().map(|run| match run {
-            Err(done) => Ok(done),
+            Err(done) => Ok(*done),
             Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
         });
         ended.collect()

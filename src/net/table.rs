@@ -63,7 +63,7 @@ fn by_rules(table: u32, rules: &[Rule], interfaces: &[Interface], family: Family
         Some(Steering { source, mark: rule.mark.map(|(mark, mask)| mark & mask), interface, vrf: None })
     };
     let to_it = rules.iter().filter(|rule| rule.table == table && !rule.picky);
-    let mut found = to_it.filter_map(|rule| fits(rule));
+    let mut found = to_it.filter_map(fits);
     // A rule that asks for nothing is one for everybody: the main table's, as a rule.
     found.find(|steering| table == MAIN || *steering != Steering::default())
 }
