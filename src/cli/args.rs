@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use super::exit;
+use super::via::Via;
 use crate::report::Format;
 use crate::trace::Protocol;
 
@@ -115,6 +116,15 @@ pub struct Diagnose {
     /// How sure the place must be before it is named, from 0.5 to 0.9999
     #[arg(long, value_name = "SHARE", default_value = "0.99", value_parser = confidence)]
     pub confidence: f64,
+    /// Send by this uplink, and by each other that is given: all at once, within the same limits, with a verdict each and
+    /// one over all. An interface (eth0), src:ADDRESS, vrf:NAME, mark:NUMBER or table:NUMBER; with a name for it in the
+    /// report: eth0,label=TEXT
+    #[arg(long, value_name = "UPLINK", value_parser = Via::parse,
+          conflicts_with_all = ["interface", "source", "fwmark", "vrf"])]
+    pub via: Vec<Via>,
+    /// Another target, as TARGET, in the same run; may be given again
+    #[arg(long, value_name = "HOST")]
+    pub also: Vec<String>,
     #[command(flatten)]
     pub keeping: Keeping,
     #[command(flatten)]
@@ -131,7 +141,7 @@ pub struct Trace {
     pub output: Output,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Probing {
     /// Host name or address; host:port and [v6]:port are taken too
     #[arg(value_name = "TARGET")]
@@ -175,7 +185,7 @@ pub struct Probing {
     /// Most probes on their way at once
     #[arg(short = 'N', long = "sim-queries", value_name = "FLIGHT", value_parser = clap::value_parser!(u16).range(1..))]
     pub flight: Option<u16>,
-    /// Most probes in a run
+    /// Most probes in a run; the uplinks to a target share them
     #[arg(long, value_name = "N", default_value = "600", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub max_probes: u32,
     /// Length of each packet to TARGET in bytes with its IP header, never fragmented: finds where large packets vanish.

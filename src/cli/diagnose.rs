@@ -13,6 +13,7 @@ use super::output::{self, Sink};
 use super::progress::Progress;
 use super::registry;
 use super::request::{self, Beside, Request, Variants};
+use super::several;
 use crate::capture::{About, Tap};
 use crate::net::{self, LiveWire};
 use crate::probe::pace::Pace;
@@ -28,35 +29,15 @@ const AUTO: &str = "auto";
 
 /// `lasthop diagnose`.
 pub fn diagnose(words: &args::Diagnose) -> Exit {
+    if several::asked(words) {
+        return several::diagnose(words);
+    }
     finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
         let mut keep = Keep::open(words.probing.pcap.as_deref(), Some(&words.keeping))?;
-        let named: Vec<String> =
-            words.references.iter().filter(|name| !name.eq_ignore_ascii_case(AUTO)).cloned().collect();
-        let asked = named.len() < words.references.len() || !words.hints.is_empty();
-        let auto = asked || named.is_empty();
-        if words.no_search && named.len() < words.references.len() {
-            return Err(Failure::usage("-r auto asks for what --no-search forbids", "leave out one of them"));
-        }
-        let sized = words.probing.size.is_some();
-        if sized && (asked || !named.is_empty() || !words.matrix.is_empty()) {
-            return Err(Failure::usage(
-                "--size compares large packets to the host with small ones to the same host",
-                "leave out -r, --hint and --matrix, or leave out --size",
-            ));
-        }
-        let searches = auto && !words.no_search && !sized;
-        let variants = match words.matrix.as_slice() {
-            [] => Variants::Usual,
-            list => Variants::These(list),
-        };
-        let beside = Beside {
-            references: &named,
-            hints: &words.hints,
-            check: words.check.as_deref(),
-            variants,
-            small: true,
-        };
+        let compared = Compared::of(words)?;
+        let searches = compared.searches;
+        let beside = compared.beside(words);
         let request = request::request(&words.probing, beside)?;
         let lists = registry::open(&words.registry)?;
         let verbose = words.output.verbose > 0;
@@ -144,6 +125,50 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
     })
 }
 
+/// What the words say of comparing.
+pub struct Compared {
+    /// The references that are named.
+    pub named: Vec<String>,
+    /// Others may be searched for.
+    pub searches: bool,
+}
+
+impl Compared {
+    /// Reads the words, and refuses those that contradict each other.
+    pub fn of(words: &args::Diagnose) -> Result<Self, Failure> {
+        let named: Vec<String> =
+            words.references.iter().filter(|name| !name.eq_ignore_ascii_case(AUTO)).cloned().collect();
+        let asked = named.len() < words.references.len() || !words.hints.is_empty();
+        let auto = asked || named.is_empty();
+        if words.no_search && named.len() < words.references.len() {
+            return Err(Failure::usage("-r auto asks for what --no-search forbids", "leave out one of them"));
+        }
+        let sized = words.probing.size.is_some();
+        if sized && (asked || !named.is_empty() || !words.matrix.is_empty()) {
+            return Err(Failure::usage(
+                "--size compares large packets to the host with small ones to the same host",
+                "leave out -r, --hint and --matrix, or leave out --size",
+            ));
+        }
+        Ok(Self { named, searches: auto && !words.no_search && !sized })
+    }
+
+    /// Whom to probe beside the target.
+    pub fn beside<'a>(&'a self, words: &'a args::Diagnose) -> Beside<'a> {
+        let variants = match words.matrix.as_slice() {
+            [] => Variants::Usual,
+            list => Variants::These(list),
+        };
+        Beside {
+            references: &self.named,
+            hints: &words.hints,
+            check: words.check.as_deref(),
+            variants,
+            small: true,
+        }
+    }
+}
+
 /// `lasthop trace`.
 pub fn trace(words: &args::Trace) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
@@ -193,7 +218,7 @@ pub fn trace(words: &args::Trace) -> Exit {
 }
 
 /// Runs the job; a failure is told in a sentence, and in a document if one was asked for.
-fn finish(words: &Probing, json: bool, job: impl FnOnce(&mut Session) -> Result<Exit, Failure>) -> Exit {
+pub fn finish(words: &Probing, json: bool, job: impl FnOnce(&mut Session) -> Result<Exit, Failure>) -> Exit {
     let mut known = Session::default();
     known.vantage.label.clone_from(&words.label);
     match job(&mut known) {
@@ -230,7 +255,7 @@ fn prepare(
 }
 
 /// No packet leaves that is longer than the interface takes: that is no fault of the path.
-fn fits_the_interface(request: &Request, wire: &LiveWire) -> Result<(), Failure> {
+pub fn fits_the_interface(request: &Request, wire: &LiveWire) -> Result<(), Failure> {
     let (Some(size), Some(mtu)) = (request.destinations[0].size, wire.mtu()) else { return Ok(()) };
     if u32::from(size) <= mtu {
         return Ok(());
@@ -258,7 +283,7 @@ const CAUTION: [&str; 2] = [
 ];
 
 /// What is about to happen, and the limits it keeps.
-fn introduce(request: &Request, plan: &Plan) {
+pub fn introduce(request: &Request, plan: &Plan) {
     for destination in &request.destinations {
         let port = destination.port.map_or(String::new(), |port| format!(" port {port}"));
         let size = destination.size.map_or(String::new(), |size| format!(", packets of {size} bytes"));
@@ -274,7 +299,14 @@ fn introduce(request: &Request, plan: &Plan) {
         let others: Vec<String> = request.others.iter().map(ToString::to_string).collect();
         output::talk(&format!("other addresses of the target's name, not probed: {}", others.join(", ")));
     }
-    let Pace { burst, cautious, fastest, .. } = plan.pace;
+    let Pace { burst, cautious, fastest, shared, .. } = plan.pace;
+    if shared > 1 {
+        output::talk(&format!(
+            "budget: this is one of {shared} runs at once, which share the limits: {} probes here; seed {}",
+            plan.budget.probes, plan.seed
+        ));
+        return;
+    }
     output::talk(&format!(
         "budget: at most {:.0} packets a second in all; per router a burst of {burst}, then {cautious} a second, up to \
          {fastest} where its answers to the reference show that it bears them; {} probes and {} s in all; seed {}",
@@ -289,7 +321,7 @@ fn introduce(request: &Request, plan: &Plan) {
 }
 
 /// What a search may do.
-fn introduce_search(search: &Search, prefix: Option<IpNetwork>) {
+pub fn introduce_search(search: &Search, prefix: Option<IpNetwork>) {
     let place = match (prefix, &search.known) {
         (None, _) => "no announced prefix covers the target: no neighbour is asked".to_owned(),
         (Some(prefix), Some(known)) => {
@@ -328,7 +360,7 @@ pub fn touched(searched: &Searched) {
     }
 }
 
-fn cost(plan: &Plan, run: &Run, verbose: bool) {
+pub fn cost(plan: &Plan, run: &Run, verbose: bool) {
     if !verbose {
         return;
     }
@@ -349,7 +381,7 @@ fn cost(plan: &Plan, run: &Run, verbose: bool) {
 }
 
 /// What broke during the measurement, if anything did.
-fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
+pub fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
     if let Some(fault) = fault {
         return Some(Failure::from(fault));
     }
@@ -377,7 +409,7 @@ fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
 }
 
 /// References that this host did not let out a single probe to are no comparison; that should not pass in silence.
-fn left_out(run: &Run) {
+pub fn left_out(run: &Run) {
     for id in run.references() {
         let tried = run.probes.iter().rev().find(|probe| probe.destination == id);
         let Some(fault) = tried.and_then(|probe| probe.fault) else { continue };

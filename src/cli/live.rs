@@ -43,6 +43,24 @@ pub struct Socket<'a> {
 
 /// Opens the sockets and gives up all privilege.
 pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
+    let live = open_one(request, socket)?;
+    unprivileged()?;
+    Ok(live)
+}
+
+/// Gives up all privilege, once every socket is open.
+pub fn unprivileged() -> Result<(), Failure> {
+    privilege::drop_all().map_err(|error| {
+        Failure::environment(
+            "privilege",
+            error.to_string(),
+            Some("start it as root or with cap_net_raw only".into()),
+        )
+    })
+}
+
+/// Opens the sockets of one of several runs; [`unprivileged`] has to follow when the last is open.
+pub fn open_one(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
     let mut addresses: Vec<_> = Vec::new();
     for destination in &request.destinations {
         if !addresses.contains(&destination.address) {
@@ -66,13 +84,6 @@ pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
     asked.mark = socket.mark;
     asked.vrf = socket.vrf.map(str::to_owned);
     let wire = LiveWire::open(&asked).map_err(|error| closed(&error))?;
-    privilege::drop_all().map_err(|error| {
-        Failure::environment(
-            "privilege",
-            error.to_string(),
-            Some("start it as root or with cap_net_raw only".into()),
-        )
-    })?;
     let mut source_ports = flows(&wire, asked.ports);
     let spare = source_ports.split_off(usize::from(count)).pop().unwrap_or(SourcePorts::all(1));
     let plan = Plan {
@@ -105,13 +116,14 @@ fn flows(wire: &LiveWire, count: u16) -> Vec<SourcePorts> {
         .collect()
 }
 
-fn closed(error: &OpenError) -> Failure {
+/// Why sockets cannot be had, for the user.
+pub fn closed(error: &OpenError) -> Failure {
     if error.is_no_host() {
         return Failure::usage(error.to_string(), error.hint().unwrap_or_default());
     }
     let kind = match error {
         OpenError::Privilege { .. } => "privilege",
-        OpenError::NoRoute { .. } => "no_route",
+        OpenError::NoRoute { .. } | OpenError::NoRule { .. } => "no_route",
         OpenError::NoInterface { .. } | OpenError::InterfaceDown { .. } => "interface",
         _ => "network",
     };

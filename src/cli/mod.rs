@@ -9,6 +9,7 @@
 //! * `from`: measurements by RIPE Atlas and Globalping
 //! * `registry`: what published lists say of a target
 //! * `keep`: what `--pcap` and `--bundle` write
+//! * `several`, `via`: several uplinks and targets in one run
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
@@ -37,8 +38,10 @@ mod recognise;
 mod registry;
 mod report;
 mod request;
+mod several;
 mod shell;
 mod verify;
+mod via;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -80,6 +80,20 @@ impl Sink {
         stdout(|out| report(out, &document, self.format, self.look))?;
         Ok(failure)
     }
+
+    /// Writes several runs and what they say together, as [`write`](Self::write) does for one.
+    pub fn write_all(&mut self, runs: &Runs) -> Result<Option<Failure>, Failure> {
+        let failure = self.file.as_mut().and_then(|InFile { path, file, format, look }| {
+            replace(file, path, |out| in_format(out, runs, *format, *look)).err()
+        });
+        stdout(|out| in_format(out, runs, self.format, self.look))?;
+        Ok(failure)
+    }
+}
+
+/// Writes runs in a format.
+fn in_format(out: &mut dyn Write, runs: &Runs, format: Format, look: Look) -> io::Result<()> {
+    report::write(out, runs, format, Options { look, ..Options::default() })
 }
 
 /// Refuses to write to a terminal what is no text.

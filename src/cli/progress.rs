@@ -19,6 +19,8 @@ pub struct Progress {
     /// It was said that a reference is looked for.
     searching: bool,
     quiet: bool,
+    /// Which of several it is, with a colon behind it; else empty.
+    name: String,
 }
 
 impl Progress {
@@ -32,7 +34,13 @@ impl Progress {
             }
             bar
         });
-        Self { bar, said: None, searching: false, quiet }
+        Self { bar, said: None, searching: false, quiet, name: String::new() }
+    }
+
+    /// For one of several measurements: each change of mind is told in a line that says whose.
+    pub fn of_one(name: &str) -> Self {
+        let name = format!("{}: ", safe(name));
+        Self { bar: None, said: None, searching: false, quiet: false, name }
     }
 
     /// Takes a look.
@@ -47,13 +55,16 @@ impl Progress {
         }
         if glimpse.searching && !self.searching {
             self.searching = true;
-            output::talk("nothing to compare with yet: asking neighbours of the target, one a second");
+            output::talk(&format!(
+                "{}nothing to compare with yet: asking neighbours of the target, one a second",
+                self.name
+            ));
         }
         let Some(verdict) = glimpse.verdict else { return };
         let now = (verdict.kind, verdict.after_ttl, verdict.before_ttl);
         if self.said != Some(now) {
             self.said = Some(now);
-            output::talk(&line(glimpse));
+            output::talk(&format!("{}{}", self.name, line(glimpse)));
         }
     }
 

@@ -111,6 +111,14 @@ pub enum OpenError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// No rule leads packets of this host's own to a routing table, and no socket can be told to use one.
+    #[error("no rule leads {family} packets of this host to the routing table {table}")]
+    NoRule {
+        /// The table's number.
+        table: u32,
+        /// The version of IP.
+        family: Family,
+    },
     /// The routing table broadcasts packets to this address.
     #[error(
         "{destination} is the broadcast address of a network on '{interface}', not a host that can be probed"
@@ -216,6 +224,12 @@ impl OpenError {
             },
             Self::SourceElsewhere { owner, .. } => format!("use -i {owner}, or leave out -i or -s"),
             Self::LoopbackSource { .. } => "leave out -s, or give an address of another interface".into(),
+            Self::NoRule { table, family } => {
+                let six = if *family == Family::V6 { "-6 " } else { "" };
+                format!(
+                    "`sudo ip {six}rule add fwmark {table} lookup {table}` makes one, and leaves all else as it is"
+                )
+            }
             Self::NoRoute { destination, interface: None, .. } => {
                 format!("`ip route get {destination}` shows what the kernel looks up")
             }

@@ -50,6 +50,7 @@ mod receiver;
 mod request;
 mod resolve;
 mod route;
+mod table;
 mod wire;
 
 pub use clock::Clock;
@@ -60,4 +61,5 @@ pub use receiver::Stamps;
 pub use request::{DEFAULT_PORTS, DEFAULT_RECEIVE_BUFFER, Family, MOST_PORTS, Request};
 pub use resolve::{Resolved, lookup, resolve};
 pub use route::Route;
+pub use table::{Steering, steer};
 pub use wire::LiveWire;

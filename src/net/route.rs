@@ -32,6 +32,10 @@ pub struct Route {
     pub mtu: Option<u32>,
     /// The destination is this host itself.
     pub local: bool,
+    /// The router that they are handed to; `None` if the destination is a neighbour, or this host.
+    pub gateway: Option<IpAddr>,
+    /// The number of the routing table that says so, if the kernel tells.
+    pub table: Option<u32>,
 }
 
 /// The options every socket of a run shares, verified to exist.
@@ -167,7 +171,7 @@ impl Way {
             let interface = self.way_out(destination, answer)?.1;
             return Err(OpenError::Broadcast { destination, interface });
         }
-        if answer.local || answer.gateway || destination.is_ipv6() {
+        if answer.local || answer.gateway.is_some() || destination.is_ipv6() {
             return Ok(());
         }
         // Kernels since 5.14 take a network's own address for that of a neighbour, and nobody answers for it.
@@ -294,7 +298,14 @@ impl Way {
         }
         // Without the number a packet too large is refused when it is sent, so this may stay unknown.
         let mtu = netlink::link(index).ok().and_then(|link| link.mtu);
-        Ok(Route { destination, interface, mtu, local: answer.local })
+        Ok(Route {
+            destination,
+            interface,
+            mtu,
+            local: answer.local,
+            gateway: answer.gateway,
+            table: answer.table,
+        })
     }
 
     /// An IPv4 packet bound to a device that has no route is sent out of it all the same, to nobody's address. On a

@@ -24,12 +24,42 @@ pub struct Pace {
     pub cautious: u32,
     /// Packets a second for a router or host whose answers keep coming.
     pub fastest: u32,
+    /// How many runs share these budgets, from 1: each has that part of every burst and rate.
+    pub shared: u32,
+}
+
+impl Pace {
+    /// The part of one of `runs` runs that go on at once: together they keep to this pace. Whatever is shared, each may
+    /// have one probe under way, and begin with one for each router.
+    #[must_use]
+    pub fn among(self, runs: u32) -> Self {
+        let runs = runs.max(1);
+        let part = |flight: u16| u16::try_from(u32::from(flight) / runs).unwrap_or(flight).max(1);
+        Self {
+            gap: self.gap * runs,
+            in_flight: self.in_flight.map(part),
+            shared: self.shared.saturating_mul(runs),
+            ..self
+        }
+    }
+
+    /// This run's part of a number of packets, or of packets a second.
+    fn part(&self, whole: u32) -> f64 {
+        f64::from(whole) / f64::from(self.shared.max(1))
+    }
 }
 
 impl Default for Pace {
     /// 50 a second in all; a burst of 6, then 1 to 10 a second.
     fn default() -> Self {
-        Self { gap: Duration::from_millis(20), in_flight: None, burst: 6, cautious: 1, fastest: 10 }
+        Self {
+            gap: Duration::from_millis(20),
+            in_flight: None,
+            burst: 6,
+            cautious: 1,
+            fastest: 10,
+            shared: 1,
+        }
     }
 }
 
@@ -84,7 +114,7 @@ impl Budgets {
     pub fn ready(&self, bearer: Bearer, count: usize, now: Moment) -> Moment {
         let Some(bucket) = self.buckets.get(&bearer) else { return now };
         // A group larger than the burst would never fit; it goes out when the bucket is full.
-        let need = (count as f64).min(f64::from(self.pace.burst));
+        let need = (count as f64).min(self.pace.part(self.pace.burst));
         let have = bucket.filled(now, self.pace);
         // The comparison forgives what floating point cannot hold, a nanosecond's worth of tokens.
         if have + 1e-6 >= need { now } else { now + Duration::from_secs_f64((need - have) / bucket.rate) }
@@ -94,9 +124,9 @@ impl Budgets {
     pub fn spend(&mut self, bearer: Bearer, now: Moment) {
         let pace = self.pace;
         let fresh = Bucket {
-            tokens: f64::from(pace.burst),
+            tokens: pace.part(pace.burst),
             filled_at: now,
-            rate: f64::from(pace.cautious),
+            rate: pace.part(pace.cautious),
             growth: FASTEST_GROWTH,
             spent: 0,
         };
@@ -116,16 +146,16 @@ impl Budgets {
     pub fn learn(&mut self, bearer: Bearer, answered: bool, now: Moment) {
         let pace = self.pace;
         let Some(bucket) = self.buckets.get_mut(&bearer) else { return };
-        if bucket.spent <= pace.burst {
+        if f64::from(bucket.spent) <= pace.part(pace.burst) {
             return;
         }
         // What was earned at the old rate is booked before the rate changes.
         bucket.tokens = bucket.filled(now, pace);
         bucket.filled_at = now.max(bucket.filled_at);
         if answered {
-            bucket.rate = (bucket.rate * bucket.growth).min(f64::from(pace.fastest));
+            bucket.rate = (bucket.rate * bucket.growth).min(pace.part(pace.fastest));
         } else {
-            bucket.rate = f64::from(pace.cautious);
+            bucket.rate = pace.part(pace.cautious);
             bucket.growth = bucket.growth.sqrt().max(SLOWEST_GROWTH);
         }
     }
@@ -133,13 +163,13 @@ impl Budgets {
     /// The rate at which `bearer` is probed beyond the burst, in packets a second.
     #[must_use]
     pub fn rate(&self, bearer: Bearer) -> f64 {
-        self.buckets.get(&bearer).map_or(f64::from(self.pace.cautious), |bucket| bucket.rate)
+        self.buckets.get(&bearer).map_or(self.pace.part(self.pace.cautious), |bucket| bucket.rate)
     }
 }
 
 impl Bucket {
     fn filled(&self, now: Moment, pace: Pace) -> f64 {
-        (self.tokens + now.since(self.filled_at).as_secs_f64() * self.rate).min(f64::from(pace.burst))
+        (self.tokens + now.since(self.filled_at).as_secs_f64() * self.rate).min(pace.part(pace.burst))
     }
 }
 
@@ -186,6 +216,34 @@ mod tests {
         budgets.learn(bearer, true, at(1000));
         let slower = FASTEST_GROWTH.sqrt();
         assert!((budgets.rate(bearer) - slower).abs() < 1e-9, "more slowly once a silence was met");
+    }
+
+    #[test]
+    fn runs_that_share_a_pace_keep_to_it_together() {
+        for runs in [2, 3, 6, 12] {
+            let pace = Pace::default().among(runs);
+            let mut all: Vec<Budgets> = (0..runs).map(|_| Budgets::new(pace)).collect();
+            let bearer = Bearer::Router(5);
+            let mut sent: Vec<Moment> = Vec::new();
+            for budgets in &mut all {
+                let mut now = Moment::START;
+                loop {
+                    now = budgets.ready(bearer, 1, now).max(budgets.next_send());
+                    if now >= at(60_000) {
+                        break;
+                    }
+                    budgets.spend(bearer, now);
+                    // What everybody shows that nothing is limited here would bring one run alone to ten a second.
+                    budgets.learn(bearer, true, now);
+                    sent.push(now);
+                }
+            }
+            // A burst of six, or one each, and ten a second.
+            let most = 6.max(runs as usize) + 600 + runs as usize;
+            assert!((300..=most).contains(&sent.len()), "{runs}: {}", sent.len());
+            let gaps: Duration = pace.gap;
+            assert_eq!(gaps, Duration::from_millis(20) * runs);
+        }
     }
 
     #[test]

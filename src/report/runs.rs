@@ -91,6 +91,13 @@ impl Runs {
         Self { documents, conclusion, is_set: true, text: None }
     }
 
+    /// Fresh runs: a set with what they say together, or, of one alone, that run.
+    #[must_use]
+    pub fn of(documents: Vec<Document>, conclusion: Option<Value>) -> Self {
+        let is_set = documents.len() != 1;
+        Self { documents, conclusion, is_set, text: None }
+    }
+
     /// Reads a saved run or set.
     ///
     /// # Errors

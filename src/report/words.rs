@@ -157,6 +157,12 @@ pub(super) fn vantage(document: &Document) -> String {
     if let Some(interface) = &vantage.interface {
         text.push_str(&format!(" by {}", clip(interface)));
     }
+    if let Some(gateway) = vantage.gateway {
+        text.push_str(&format!(" through {gateway}"));
+    }
+    if let Some(via) = vantage.via.as_deref().filter(|via| vantage.interface.as_deref() != Some(via)) {
+        text.push_str(&format!(" (--via {})", clip(via)));
+    }
     text.trim_start().to_owned()
 }
 
@@ -177,6 +183,7 @@ pub(super) fn place(document: &Document) -> String {
     let vantage = &document.vantage;
     match (&vantage.label, vantage.source, vantage.asn) {
         (Some(label), _, _) if !label.is_empty() => clip(label).into_owned(),
+        _ if vantage.via.is_some() => clip(vantage.via.as_deref().unwrap_or_default()).into_owned(),
         (_, Some(source), Some(asn)) => format!("{source} (AS{asn})"),
         (_, Some(source), None) => source.to_string(),
         (_, None, Some(asn)) => format!("AS{asn}"),

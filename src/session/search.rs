@@ -369,6 +369,8 @@ pub(super) fn search(
     };
     if !candidates.is_empty() {
         let most = candidates.len() as u32 * TRIES;
+        // Runs that go on at once share the one packet a second.
+        let gap = (GAP * plan.pace.shared.max(1)).max(plan.pace.gap);
         let own = Plan {
             source: plan.source,
             destinations: std::iter::once(target.clone())
@@ -378,11 +380,11 @@ pub(super) fn search(
             first_ttl: plan.first_ttl,
             max_ttl: plan.max_ttl,
             wait: plan.wait,
-            pace: Pace { gap: GAP.max(plan.pace.gap), in_flight: None, burst: 1, cautious: 1, fastest: 1 },
+            pace: Pace { gap, in_flight: None, burst: 1, cautious: 1, fastest: 1, shared: 1 },
             budget: Budget {
                 // One more than can be needed: a search that has asked everybody ends by itself.
                 probes: most + 1,
-                time: began.since(Moment::START) + GAP.max(plan.pace.gap) * most + plan.wait * 4,
+                time: began.since(Moment::START) + gap * most + plan.wait * 4,
             },
             seed: plan.seed ^ OWN_SEED,
         };

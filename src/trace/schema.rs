@@ -246,6 +246,12 @@ pub struct Vantage {
     pub asn: Option<u32>,
     /// The user's name for the place.
     pub label: Option<String>,
+    /// The router that the probes were handed to, as the kernel's tables have it; of runs that compare uplinks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// The uplink as it was asked for (`--via`): `eth0`, `src:203.0.113.7`, `vrf:blue`, `mark:5`, `table:100`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// How far the clocks on the wall there were ahead of UTC, `+03:00`; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utc_offset: Option<String>,
@@ -815,6 +821,7 @@ pub fn json_schema(words: &WordLists) -> Value {
                         json!({
                             "source": nullable("string"), "interface": nullable("string"),
                             "asn": nullable("integer"), "label": nullable("string"),
+                            "gateway": {"type": "string"}, "via": {"type": "string"},
                             "utc_offset": {"type": "string"}, "public": {"type": "string"},
                             "country": {"type": "string"}, "network": {"type": "string"}, "probe": count,
                         }),

@@ -34,6 +34,7 @@ mod tables;
 mod targets;
 mod tidy;
 mod version;
+mod via;
 mod views;
 mod words;
 mod world;

@@ -36,13 +36,16 @@ pub(super) const ROUTERS: [(&str, usize); 11] = [
     ("e2", 5),
 ];
 /// IPv4 (three bytes), IPv6 prefix, AS and name of each space; the first is the home's.
-pub(super) const SPACES: [(&str, &str, u32, &str); 6] = [
+pub(super) const SPACES: [(&str, &str, u32, &str); 8] = [
     ("192.168.1", "fd00:1:", 0, "home"),
     ("178.248.232", "2001:678:5e0:", 204_671, "Habr Europe OU"),
     ("37.188.64", "2a00:1d58:1:", 57_681, "MGTS"),
     ("212.188.0", "2a02:28:1:", 8359, "MTS PJSC"),
     ("68.142.64", "2607:f4e8:1:", 22_822, "Limelight Networks"),
     ("185.70.40", "2001:c20:18:", 19_905, "Neustar Security Services"),
+    // Of the second uplink, where there is one.
+    ("185.68.80", "2a00:f0f:1:", 49_063, "Dataline LLC"),
+    ("81.27.240", "2a00:f1f:1:", 20_764, "RASCOM CJSC"),
 ];
 
 /// A family's addresses of the hosts.
@@ -76,8 +79,8 @@ impl World {
         let stem = format!("lw{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut rooms: Vec<String> = vec!["you".to_owned()];
         rooms.extend(ROUTERS.iter().map(|(name, _)| (*name).to_owned()));
-        // The second branch of the balanced case; unused in the others.
-        rooms.extend(["c2b", "target", "neighbour"].map(str::to_owned));
+        // The second branch of the balanced case, and the second uplink; unused in the others.
+        rooms.extend(["c2b", "f1", "f2", "g1", "g2", "target", "neighbour"].map(str::to_owned));
         let mut world = Self { stem, rooms, _listeners: Vec::new(), table: table() };
         for room in &world.rooms {
             run("ip", &["netns", "add", &world.space(room)]);
@@ -136,7 +139,7 @@ impl World {
     }
 
     /// Lines of `ip` in a room; those that may fail (a route that is there already) do so in silence.
-    fn batch(&self, room: &str, lines: &str, forgiving: bool) {
+    pub(super) fn batch(&self, room: &str, lines: &str, forgiving: bool) {
         let space = self.space(room);
         for line in lines.lines() {
             let mut arguments = vec!["-n", &space];
@@ -149,7 +152,7 @@ impl World {
         }
     }
 
-    fn link(&self, from: &str, to: &str, space: usize, number: u32) {
+    pub(super) fn link(&self, from: &str, to: &str, space: usize, number: u32) {
         let far = self.space(to);
         self.batch(
             from,

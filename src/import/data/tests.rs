@@ -97,13 +97,7 @@ fn every_format_is_known_by_its_beginning() {
             assert!(mind(format, &marked) > 1, "{format:?} with a mark in front");
         }
     }
-    let others = [
-        "",
-        "{",
-        "[]",
-        "<html>",
-        "[2024-05-01 10:00:00] traceroute to x",
-    ];
+    let others = ["", "{", "[]", "<html>", "[2024-05-01 10:00:00] traceroute to x"];
     for other in others {
         assert_eq!(recognise(other.as_bytes()), None, "{other}");
     }

@@ -1,0 +1,448 @@
+//! Several measurements in one run: uplinks times targets, all at once, within the limits of one.
+//!
+//! Each has its own sockets, engine and thread, and knows nothing of the others; what they share is the pace, which is
+//! divided between them beforehand, so that no one has to wait for another and the sum keeps the limits. All sockets are open
+//! before privilege is given up and the first thread begins. A signal reaches all of them.
+
+use std::thread;
+
+use serde_json::Value;
+
+use super::args;
+use super::cache::{Cache, Key};
+use super::diagnose::{self, Compared};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::live::{self, Data, Files, Live};
+use super::opt_out::OptOut;
+use super::output::{self, Sink};
+use super::progress::Progress;
+use super::request::{self, Request};
+use super::via::{self, Via};
+use crate::probe::Budget;
+use crate::report::{self, Document, Measured, Runs, Session, safe};
+use crate::session::search;
+use crate::session::{self, Search, Searched};
+use crate::trace::WallTime;
+use crate::verdict::Kind;
+
+/// Most measurements at once: each still gets three packets a second.
+const MOST: usize = 16;
+
+/// Whether the words ask for more than the one usual measurement.
+pub fn asked(words: &args::Diagnose) -> bool {
+    !words.via.is_empty() || !words.also.is_empty()
+}
+
+/// `lasthop diagnose` with several uplinks or targets.
+pub fn diagnose(words: &args::Diagnose) -> Exit {
+    diagnose::finish(&words.probing, words.output.prints_json(), |known| {
+        refuse(words)?;
+        let mut sink = Sink::open(&words.output)?;
+        let compared = Compared::of(words)?;
+        let requests = requests(words, &compared)?;
+        let verbose = words.output.verbose > 0;
+        let opt_out = match (compared.searches, &words.opt_out) {
+            (false, None) => None,
+            (_, named) => Some(OptOut::open(named.as_deref())),
+        };
+        let files =
+            Files::open(words.probing.db.as_deref(), words.probing.as_rel.as_deref(), &words.probing.ixp)?;
+        let opened = requests.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        live::unprivileged()?;
+        let data = files.read()?;
+        let opt_out = opt_out.transpose()?.map_or_else(|| Ok(Vec::new()), OptOut::read)?;
+        let cache = Cache::of_user(words.no_cache);
+        let mut runs = Vec::new();
+        for one in opened {
+            runs.push(one.ready(words, &compared, &data, &opt_out, &cache, known));
+        }
+        if let Some(session) = runs.iter().find_map(Prepared::session) {
+            known.asdb.clone_from(&session.asdb);
+        }
+        let measured = measure(runs, words, &data, verbose)?;
+        let mut troubles = Vec::new();
+        let mut documents = Vec::new();
+        for one in measured {
+            if let Some((key, searched)) = &one.found {
+                cache.keep(*key, searched);
+            }
+            troubles.extend(one.trouble.map(|failure| match one.name.is_empty() {
+                true => failure,
+                false => Failure { message: format!("{}: {}", one.name, failure.message), ..failure },
+            }));
+            documents.push(one.document);
+        }
+        let conclusion = conclusion(&documents);
+        let exit = exit(conclusion.as_ref(), &documents);
+        let unwritten = sink.write_all(&Runs::of(documents, conclusion))?;
+        for failure in troubles.iter().chain(&unwritten) {
+            failure.say();
+        }
+        // What one run could not do does not take away what the others found.
+        match (exit, troubles.first(), unwritten) {
+            (_, _, Some(failure)) => Ok(failure.exit),
+            (None, Some(failure), None) => Ok(failure.exit),
+            (exit, _, None) => Ok(exit.unwrap_or(Exit::Environment)),
+        }
+    })
+}
+
+/// What the runs say together; `None` where nothing is concluded from all of them.
+pub fn conclusion(_runs: &[Document]) -> Option<Value> {
+    None
+}
+
+/// The status of the conclusion; without one that of the run that accuses most. `None` if no run concludes anything.
+fn exit(conclusion: Option<&Value>, runs: &[Document]) -> Option<Exit> {
+    let of = |word: &str| Kind::ALL.iter().find(|kind| kind.word() == word).map(|kind| Exit::of(*kind));
+    let together = conclusion.and_then(|all| all.get("kind")).and_then(Value::as_str).and_then(of);
+    let each: Vec<Exit> =
+        runs.iter().filter_map(|run| run.verdict.as_ref()).filter_map(|one| of(&one.kind)).collect();
+    let order = [Exit::Named, Exit::Unnamed, Exit::Inconclusive, Exit::Ok];
+    together.or_else(|| order.into_iter().find(|exit| each.contains(exit)))
+}
+
+/// What does not go together with several runs.
+fn refuse(words: &args::Diagnose) -> Result<(), Failure> {
+    let kept = [("--pcap", words.probing.pcap.is_some()), ("--bundle", words.keeping.bundle.is_some())];
+    if let Some((flag, _)) = kept.iter().find(|(_, asked)| *asked) {
+        return Err(Failure::usage(
+            format!("{flag} keeps the packets of one run, and this is about several"),
+            format!(
+                "leave out {flag}, or ask for one target, and choose the way out with -i, -s, --vrf or --fwmark"
+            ),
+        ));
+    }
+    for (at, via) in words.via.iter().enumerate() {
+        if words.via[..at].iter().any(|other| other.spec == via.spec) {
+            return Err(Failure::usage(
+                format!("the uplink {} is given twice", via.spec),
+                "leave out one of them",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// One measurement, before anything is opened.
+struct Wanted<'a> {
+    /// Which of several it is; empty if it is the only one.
+    name: String,
+    via: Option<&'a Via>,
+    label: Option<String>,
+    request: Request,
+    socket: crate::net::Steering,
+}
+
+/// Every target by every uplink. A name is resolved once, so that all uplinks are asked about the same address.
+fn requests<'a>(words: &'a args::Diagnose, compared: &Compared) -> Result<Vec<Wanted<'a>>, Failure> {
+    let mut probing = words.probing.clone();
+    // The uplinks' addresses say which version of IP it is.
+    for source in words.via.iter().filter_map(Via::source) {
+        if probing.source.is_some_and(|other| other.is_ipv4() != source.is_ipv4()) {
+            return Err(Failure::usage(
+                "the uplinks' source addresses are of both IPv4 and IPv6, and one run is of one",
+                "give uplinks of one version of IP",
+            ));
+        }
+        probing.source = Some(source);
+    }
+    let mut targets = vec![words.probing.target.clone()];
+    for target in &words.also {
+        if targets.contains(target) {
+            return Err(Failure::usage(
+                format!("the target {target} is given twice"),
+                "leave out one of them",
+            ));
+        }
+        targets.push(target.clone());
+    }
+    let ways: Vec<Option<&Via>> =
+        if words.via.is_empty() { vec![None] } else { words.via.iter().map(Some).collect() };
+    let count = ways.len() * targets.len();
+    if count > MOST {
+        return Err(Failure::usage(
+            format!("{} targets by {} uplinks are {count} measurements at once", targets.len(), ways.len()),
+            format!("at most {MOST} share one budget: name fewer"),
+        ));
+    }
+    let mut all = Vec::new();
+    for target in &targets {
+        let mut probing = args::Probing { target: target.clone(), ..probing.clone() };
+        let own = request::Endpoint::parse(target)?.port;
+        if target != &words.probing.target && own.is_some() {
+            // The port written with a target is its own.
+            (probing.positional_port, probing.port) = (None, None);
+        } else if target != &words.probing.target && probing.positional_port.or(probing.port).is_none() {
+            probing.port = request::Endpoint::parse(&words.probing.target)?.port;
+        }
+        let request = request::request(&probing, compared.beside(words))?;
+        if !words.via.is_empty() && request.interface.is_some() {
+            return Err(Failure::usage(
+                format!("{target} names an interface, and so does --via"),
+                "leave out what stands behind the %",
+            ));
+        }
+        for via in &ways {
+            let number = all.len() as u64;
+            let place = |via: &Via| via.label.clone().unwrap_or_else(|| via.spec.clone());
+            let name = match (via.map(place), targets.len()) {
+                (Some(place), 1) => place,
+                (Some(place), _) => format!("{place}, {target}"),
+                (None, _) => target.clone(),
+            };
+            let socket = match via {
+                Some(via) => via.steering(request.family)?,
+                None => crate::net::Steering {
+                    source: words.probing.source,
+                    mark: words.probing.fwmark,
+                    vrf: words.probing.vrf.clone(),
+                    interface: None,
+                },
+            };
+            let probes = (request.budget.probes / ways.len() as u32).max(1);
+            all.push(Wanted {
+                name: if count == 1 { String::new() } else { name },
+                via: *via,
+                label: via.and_then(|via| via.label.clone()).or_else(|| words.probing.label.clone()),
+                request: Request {
+                    interface: socket.interface.clone().or_else(|| request.interface.clone()),
+                    pace: request.pace.among(count as u32),
+                    budget: Budget { probes, ..request.budget },
+                    seed: request.seed.wrapping_add(number),
+                    ..request.clone()
+                },
+                socket,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// One measurement, its sockets open or refused.
+struct Opened<'a> {
+    wanted: Wanted<'a>,
+    live: Result<Live, Failure>,
+}
+
+/// Opens the sockets of one. That there is no way to one of several targets is a finding about that one; everything else that
+/// fails is a reason not to begin.
+fn open(wanted: Wanted<'_>) -> Result<Opened<'_>, Failure> {
+    let named = |failure: Failure| wanted.via.map_or(failure.clone(), |via| via.named(failure));
+    let live = live::open_one(&wanted.request, &via::socket(&wanted.socket)).and_then(|live| {
+        diagnose::fits_the_interface(&wanted.request, &live.wire)?;
+        wanted.via.map_or(Ok(()), |via| via.verify(&live.wire))?;
+        Ok(live)
+    });
+    match live {
+        Ok(live) => Ok(Opened { wanted, live: Ok(live) }),
+        Err(failure) if failure.kind == "no_route" && !wanted.name.is_empty() => {
+            Ok(Opened { wanted, live: Err(failure) })
+        }
+        Err(failure) if failure.message.starts_with("--via") => Err(failure),
+        Err(failure) => Err(named(failure)),
+    }
+}
+
+/// One measurement that can begin, or what keeps it from beginning.
+enum Prepared {
+    Ready(Box<Ready>),
+    Failed { name: String, failure: Failure, document: Box<Document> },
+}
+
+struct Ready {
+    name: String,
+    live: Live,
+    session: Session,
+    search: Option<Search>,
+    key: Option<Key>,
+}
+
+impl Prepared {
+    fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Ready(ready) => Some(&ready.session),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
+impl Opened<'_> {
+    fn ready(
+        self,
+        words: &args::Diagnose,
+        compared: &Compared,
+        data: &Data,
+        opt_out: &[ipnetwork::IpNetwork],
+        cache: &Cache,
+        known: &Session,
+    ) -> Prepared {
+        let Wanted { name, via, label, request, .. } = self.wanted;
+        let spec = via.map(|via| via.spec.clone());
+        let target = &request.destinations[0];
+        let live = match self.live {
+            Ok(live) => live,
+            Err(failure) => {
+                let mut session = known.clone();
+                (session.vantage.label, session.vantage.via) = (label, spec);
+                let mut document = report::failure(&session, target.protocol, target.port, failure.schema());
+                document.target = Some(crate::trace::schema::Path {
+                    host: target.host.clone(),
+                    address: Some(target.address),
+                    ..crate::trace::schema::Path::default()
+                });
+                return Prepared::Failed { name, failure, document: Box::new(document) };
+            }
+        };
+        let grounds = data.grounds();
+        let mut vantage = live::vantage(&live.wire, &grounds, label.as_deref());
+        if via.is_some() {
+            vantage.gateway = live.wire.routes().first().and_then(|route| route.gateway);
+        }
+        vantage.via = spec;
+        let asdb = Some(data.describe(live.wire.started_at()));
+        let prefix = compared.searches.then(|| search::announced(&grounds, target.address)).flatten();
+        let key = prefix.map(|prefix| Key { prefix, protocol: target.protocol, port: target.port });
+        let search = compared.searches.then(|| Search {
+            hints: request.hints.clone(),
+            opt_out: opt_out.to_vec(),
+            source_ports: live.spare,
+            known: key.and_then(|key| cache.find(key, live.wire.started_at())),
+        });
+        if words.output.verbose > 0 {
+            if !name.is_empty() {
+                output::talk(&format!("── {}", safe(&name)));
+            }
+            diagnose::introduce(&request, &live.plan);
+            if let Some(search) = &search {
+                diagnose::introduce_search(search, prefix);
+            }
+        }
+        Prepared::Ready(Box::new(Ready { name, live, session: Session { vantage, asdb }, search, key }))
+    }
+}
+
+/// What came of one.
+struct Done {
+    name: String,
+    document: Document,
+    trouble: Option<Failure>,
+    /// Neighbours worth keeping.
+    found: Option<(Key, Searched)>,
+}
+
+/// All at once, each on a thread of its own.
+fn measure(
+    runs: Vec<Prepared>,
+    words: &args::Diagnose,
+    data: &Data,
+    verbose: bool,
+) -> Result<Vec<Done>, Failure> {
+    thread::scope(|scope| {
+        let begun: Vec<_> = runs
+            .into_iter()
+            .map(|run| match run {
+                Prepared::Failed { name, failure, document } => {
+                    Err(Box::new(Done { name, document: *document, trouble: Some(failure), found: None }))
+                }
+                Prepared::Ready(ready) => Ok(scope.spawn(move || one(*ready, words, data, verbose))),
+            })
+            .collect();
+        let ended = begun.into_iter().map(|run| match run {
+            Err(done) => Ok(*done),
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        });
+        ended.collect()
+    })
+}
+
+fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Result<Done, Failure> {
+    let Ready { name, live, session, search, key } = ready;
+    let Live { mut wire, plan, .. } = live;
+    let started_at: WallTime = wire.started_at();
+    let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
+    let found = session::diagnose_searching(
+        plan.clone(),
+        started_at,
+        &mut wire,
+        &data.grounds(),
+        words.confidence,
+        search.as_ref(),
+        &mut |glimpse| progress.see(glimpse),
+    );
+    progress.end();
+    let found = found?;
+    let trouble = diagnose::trouble(&found.run, found.fault.as_ref());
+    diagnose::left_out(&found.run);
+    let searched = found.search.as_ref().map(Searched::record);
+    let document = report::document(
+        &session,
+        Measured {
+            run: &found.run,
+            target: &found.target,
+            references: &found.references,
+            verdict: Some(&found.verdict),
+            search: searched.as_ref(),
+            matrix: !words.matrix.is_empty(),
+        },
+        trouble.as_ref().map(Failure::schema),
+    );
+    if verbose && let Some(searched) = &found.search {
+        diagnose::touched(searched);
+    }
+    diagnose::cost(&plan, &found.run, verbose);
+    let found = key.zip(found.search).filter(|(_, searched)| searched.is_worth_keeping());
+    Ok(Done { name, document, trouble, found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::schema::{Evidence, Verdict};
+
+    fn run(kind: &str) -> Document {
+        let verdict = Some(Verdict {
+            kind: kind.into(),
+            asns: vec![],
+            as_names: vec![],
+            after_ttl: None,
+            before_ttl: None,
+            after: None,
+            before: None,
+            mechanism: "none".into(),
+            scope: "unknown".into(),
+            location_confidence: 0.0,
+            attribution_confidence: 0.0,
+            location_limit: None,
+            attribution_limit: None,
+            raise: None,
+            evidence: Evidence {
+                pairs: 0,
+                target_answered: 0,
+                reference_answered: 0,
+                e_value: 0.0,
+                posterior: 0.0,
+                flows: 0,
+                references: 0,
+            },
+            packet_size: None,
+            reason: None,
+            summary: String::new(),
+            next_step: None,
+        });
+        Document { verdict, ..Document::default() }
+    }
+
+    #[test]
+    fn the_status_is_that_of_who_accuses_most() {
+        let of = |kinds: &[&str]| exit(None, &kinds.iter().map(|kind| run(kind)).collect::<Vec<_>>());
+        assert_eq!(of(&["reachable", "lost_inside_as"]), Some(Exit::Named));
+        assert_eq!(of(&["inconclusive", "host_or_return_path"]), Some(Exit::Unnamed));
+        assert_eq!(of(&["reachable", "inconclusive"]), Some(Exit::Inconclusive));
+        assert_eq!(of(&["reachable", "reachable"]), Some(Exit::Ok));
+        assert_eq!(exit(None, &[Document::default()]), None);
+        let together = serde_json::json!({"kind": "reachable"});
+        assert_eq!(exit(Some(&together), &[run("lost_inside_as")]), Some(Exit::Ok));
+    }
+}
