@@ -368,6 +368,9 @@ pub struct Compare {
     /// Members and LANs of exchanges (PeeringDB or IX-F JSON); may be given again
     #[arg(long, value_name = "FILE")]
     pub ixp: Vec<PathBuf>,
+    /// A published list to look every target up in; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub registry: Vec<PathBuf>,
     #[command(flatten)]
     pub output: Output,
 }

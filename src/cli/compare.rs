@@ -1,16 +1,19 @@
 //! `compare`: runs from several places, our own and other tools', to one matrix and one conclusion.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::import::{MOST, Reader};
-use super::live::Files;
+use super::live::{Data, Files};
 use super::output::{self, Sink};
+use super::registry;
 use super::report::saved;
 use crate::bundle;
 use crate::import::HEAD;
@@ -18,7 +21,7 @@ use crate::joint::{self, Hints, Joint};
 use crate::number::Asn;
 use crate::path::Origins as _;
 use crate::report::Runs;
-use crate::trace::schema::Document;
+use crate::trace::schema::{Document, Listing};
 
 /// `lasthop compare`.
 pub fn compare(words: &args::Compare) -> Exit {
@@ -35,30 +38,94 @@ pub fn compare(words: &args::Compare) -> Exit {
 }
 
 fn matched(words: &args::Compare) -> Result<Exit, Failure> {
-    let mut sink = Sink::open(&words.output)?;
-    let data = Files::open(words.db.as_deref(), words.as_rel.as_deref(), &words.ixp)?.read()?;
-    let reader = Reader::new(&data, None, None);
-    let mut hints =
-        Hints { targets: words.target.clone(), references: words.reference.clone(), ..Hints::default() };
-    let mut documents = Vec::new();
-    for file in &words.files {
-        let before = documents.len();
-        let with_packets = open(file, &reader, &mut documents)?;
-        if with_packets {
-            hints.with_packets.extend(before..documents.len());
+    let asked = Asked {
+        files: &words.files,
+        targets: &words.target,
+        references: &words.reference,
+        registry: &words.registry,
+        output: &words.output,
+    };
+    let files = Files::open(words.db.as_deref(), words.as_rel.as_deref(), &words.ixp)?;
+    asked.answer(files)
+}
+
+/// A comparison, whichever command asks for it.
+pub struct Asked<'a> {
+    /// Files of runs of any kind.
+    pub files: &'a [PathBuf],
+    /// Hosts that the question is about.
+    pub targets: &'a [String],
+    /// Hosts that they are compared with.
+    pub references: &'a [String],
+    /// Published lists.
+    pub registry: &'a [PathBuf],
+    /// Where the answer goes.
+    pub output: &'a args::Output,
+}
+
+impl Asked<'_> {
+    /// Reads everything, concludes, and writes the set.
+    pub fn answer(&self, data: Files<'_>) -> Result<Exit, Failure> {
+        let mut sink = Sink::open(self.output)?;
+        // A wrong name is told before anything is read.
+        registry::open(self.registry)?;
+        let data = data.read()?;
+        let reader = Reader::new(&data, None, None);
+        let mut hints = Hints {
+            targets: self.targets.to_vec(),
+            references: self.references.to_vec(),
+            ..Hints::default()
+        };
+        let mut documents = Vec::new();
+        for file in self.files {
+            let before = documents.len();
+            let with_packets = open(file, &reader, &mut documents)?;
+            if with_packets {
+                hints.with_packets.extend(before..documents.len());
+            }
+            if self.output.verbose > 0 {
+                output::talk(&format!("{}: {} runs", file.display(), documents.len() - before));
+            }
         }
-        if words.output.verbose > 0 {
-            output::talk(&format!("{}: {} runs", file.display(), documents.len() - before));
+        let joint = joint_of(&documents, &data, &hints);
+        let exit = joint.as_ref().map_or(Exit::Inconclusive, exit_of);
+        let unread = self.look_up(&mut documents).err();
+        let conclusion = joint.as_ref().and_then(|joint| serde_json::to_value(joint).ok());
+        sink.write_set(Runs::set(documents, conclusion))?;
+        match unread {
+            None => Ok(exit),
+            Some(failure) => {
+                failure.say();
+                Ok(failure.exit)
+            }
         }
     }
+}
+
+impl Asked<'_> {
+    /// What the lists say of each target. Lists are long and targets few: each list is read once for every target.
+    fn look_up(&self, documents: &mut [Document]) -> Result<(), Failure> {
+        let mut known: HashMap<(String, Option<IpAddr>), Vec<Listing>> = HashMap::new();
+        for document in documents.iter_mut().filter(|_| !self.registry.is_empty()) {
+            let Some(target) = &document.target else { continue };
+            let key = (target.host.clone(), target.address);
+            document.registry = match known.get(&key) {
+                Some(listings) => listings.clone(),
+                None => {
+                    let listings = registry::look_up(registry::open(self.registry)?, document)?;
+                    known.entry(key).or_insert(listings).clone()
+                }
+            };
+        }
+        Ok(())
+    }
+}
+
+/// What runs say together, with what `data` knows of neighbours.
+pub fn joint_of(documents: &[Document], data: &Data, hints: &Hints<'_>) -> Option<Joint> {
     let grounds = data.grounds();
     let adjacent = |one: u32, other: u32| grounds.adjacent(Asn(one), Asn(other));
-    hints.adjacent = Some(&adjacent);
-    let joint = joint::conclude(&documents, &hints);
-    let exit = joint.as_ref().map_or(Exit::Inconclusive, exit_of);
-    let conclusion = joint.as_ref().and_then(|joint| serde_json::to_value(joint).ok());
-    sink.write_set(Runs::set(documents, conclusion))?;
-    Ok(exit)
+    joint::conclude(documents, &Hints { adjacent: Some(&adjacent), ..hints.clone() })
 }
 
 /// The status of a joint conclusion.

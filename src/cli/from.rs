@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::args;
+use super::compare;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
+use super::live::Files;
 use super::request::{self, Endpoint as Host};
 use super::{opt_out, output};
 use crate::remote::{self, Endpoint, Machine, Network, Task};
@@ -56,12 +58,14 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
     }
 }
 
-/// What is concluded of result files, in the networks' own formats: each on a line, for `lasthop compare`.
-fn concluded(files: &[PathBuf], _words: &args::Diagnose) -> Result<Exit, Failure> {
-    output::stdout(|out| {
-        files.iter().try_for_each(|file| writeln!(out, "{}", safe(&file.display().to_string())))
-    })?;
-    Ok(Exit::Ok)
+/// What is concluded of result files, in the networks' own formats.
+fn concluded(files: &[PathBuf], words: &args::Diagnose) -> Result<Exit, Failure> {
+    let references: Vec<String> =
+        words.references.iter().map(|word| Ok(Host::parse(word)?.host)).collect::<Result<_, Failure>>()?;
+    let probing = &words.probing;
+    let data = Files::open(probing.db.as_deref(), probing.as_rel.as_deref(), &probing.ixp)?;
+    let (registry, output) = (&words.registry, &words.output);
+    compare::Asked { files, targets: &[], references: &references, registry, output }.answer(data)
 }
 
 fn measure(words: &args::Diagnose) -> Result<Exit, Failure> {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::args;
 use super::cache::{Cache, Key};
+use super::compare;
 use super::diagnose::{self, Compared};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -17,8 +18,10 @@ use super::live::{self, Data, Files, Live};
 use super::opt_out::OptOut;
 use super::output::{self, Sink};
 use super::progress::Progress;
+use super::registry;
 use super::request::{self, Request};
 use super::via::{self, Via};
+use crate::joint::Hints;
 use crate::probe::Budget;
 use crate::report::{self, Document, Measured, Runs, Session, safe};
 use crate::session::search;
@@ -48,6 +51,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         };
         let files =
             Files::open(words.probing.db.as_deref(), words.probing.as_rel.as_deref(), &words.probing.ixp)?;
+        // A wrong name is told before anything is measured.
+        registry::open(&words.registry)?;
         let opened = requests.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         live::unprivileged()?;
         let data = files.read()?;
@@ -71,9 +76,14 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
                 true => failure,
                 false => Failure { message: format!("{}: {}", one.name, failure.message), ..failure },
             }));
-            documents.push(one.document);
+            let mut document = one.document;
+            match registry::look_up(registry::open(&words.registry)?, &document) {
+                Ok(listings) => document.registry = listings,
+                Err(failure) => troubles.push(failure),
+            }
+            documents.push(document);
         }
-        let conclusion = conclusion(&documents);
+        let conclusion = conclusion(&documents, &data);
         let exit = exit(conclusion.as_ref(), &documents);
         let unwritten = sink.write_all(&Runs::of(documents, conclusion))?;
         for failure in troubles.iter().chain(&unwritten) {
@@ -89,8 +99,12 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
 }
 
 /// What the runs say together; `None` where nothing is concluded from all of them.
-pub fn conclusion(_runs: &[Document]) -> Option<Value> {
-    None
+pub fn conclusion(runs: &[Document], data: &Data) -> Option<Value> {
+    if runs.len() < 2 {
+        return None;
+    }
+    let joint = compare::joint_of(runs, data, &Hints::default())?;
+    serde_json::to_value(joint).ok()
 }
 
 /// The status of the conclusion; without one that of the run that accuses most. `None` if no run concludes anything.

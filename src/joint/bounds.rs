@@ -84,7 +84,7 @@ impl<'a> Around<'a> {
             let lane = Lane::of(reference, None);
             let place = |address: Option<IpAddr>| {
                 let shows = |hop: &&Hop| hop.responders.iter().any(|one| one.address == address);
-                address.and_then(|_| lane.hops.iter().position(|hop| shows(hop)))
+                address.and_then(|_| lane.hops.iter().position(shows))
             };
             let to = place(bounds.before);
             let (from, to) = (place(bounds.after).or(to).unwrap_or(0), to.unwrap_or(0));
@@ -176,7 +176,7 @@ impl<'a> Lane<'a> {
     fn next_change(&self, at: usize) -> usize {
         let Some(here) = self.hops.get(at).map(|hop| owners(hop)) else { return at };
         let other = |hop: &&Hop| !owners(hop).is_empty() && !owners(hop).iter().any(|asn| here.contains(asn));
-        self.hops[at..].iter().position(|hop| other(hop)).map_or(at, |more| at + more)
+        self.hops[at..].iter().position(other).map_or(at, |more| at + more)
     }
 
     /// Whether an unseen network may stand between these two places: hops are silent in between and the networks differ.
