@@ -92,7 +92,8 @@ fn main() {
     let faults =
         Fault::ALL.into_iter().filter(|fault| only.as_deref().is_none_or(|only| only == fault.word()));
     if let Some(seed) = value("--show") {
-        let outcome = run(seed.parse().expect("a number"), faults.last().expect("a fault"));
+        let mut faults = faults;
+        let outcome = run(seed.parse().expect("a number"), faults.next().expect("a fault"));
         println!(
             "truth: {:?} {:?}, blocked {:?}",
             outcome.world.fault, outcome.world.culprits, outcome.world.blocked
