@@ -43,7 +43,7 @@ impl Case {
             interface: None,
             asn: None,
             label: Some("simulated".to_owned()),
-            utc_offset: None,
+            ..Vantage::default()
         };
         let measured = Measured {
             run: &found.run,
