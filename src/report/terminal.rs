@@ -418,7 +418,7 @@ pub(super) fn runs(out: &mut dyn Write, runs: &Runs, look: Look) -> io::Result<(
     }
     for (at, document) in (1..).zip(&runs.documents) {
         let label = document.vantage.label.as_deref().or(document.vantage.via.as_deref()).unwrap_or_default();
-        let label = safe(&super::escape::clip(label)).into_owned();
+        let label = shorten(&safe(label), 30);
         let head = format!("─── run {at} of {count} {label}{}", if label.is_empty() { "" } else { " " });
         let rule = "─".repeat(look.width.saturating_sub(head.chars().count()).min(50));
         writeln!(out, "\n{}\n", look.bold(&format!("{head}{rule}")))?;

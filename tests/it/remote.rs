@@ -97,7 +97,40 @@ fn no_key_below(folder: &Path) {
     }
 }
 
-const DONE: &str = r#"{"id":"A1","type":"traceroute","status":"finished","probesCount":1,"results":[{"probe":{},"result":{"status":"finished","hops":[]}}]}"#;
+/// A finished measurement of one probe in AS64500, as Globalping writes it; its last hop is the destination where it arrives.
+fn done(id: &str, target: &str, arrives: bool) -> String {
+    let hop = |address: &str, rtt: f64| {
+        format!(
+            r#"{{"resolvedAddress":"{address}","resolvedHostname":"{address}","timings":[{{"rtt":{rtt}}},{{"rtt":{rtt}}}]}}"#
+        )
+    };
+    let silent = r#"{"resolvedAddress":null,"resolvedHostname":null,"timings":[]}"#.to_owned();
+    let last = if arrives { hop(target, 9.5) } else { silent };
+    let hops = [hop("198.51.100.1", 1.0), hop("203.0.113.1", 4.0), last].join(",");
+    format!(
+        r#"{{"id":"{id}","type":"traceroute","status":"finished","createdAt":"2025-01-01T00:00:00.000Z","target":"{target}","probesCount":1,"results":[{{"probe":{{"country":"RU","city":"Moscow","asn":64500,"network":"Example ISP"}},"result":{{"status":"finished","rawOutput":"","resolvedAddress":"{target}","resolvedHostname":"{target}","hops":[{hops}]}}}}]}}"#
+    )
+}
+
+/// The same, as RIPE Atlas writes a result.
+fn result(id: u32, target: &str, arrives: bool) -> String {
+    let last = match arrives {
+        true => format!(r#"{{"from":"{target}","ttl":60,"size":28,"rtt":9.5,"flags":"SA"}}"#),
+        false => r#"{"x":"*"}"#.to_owned(),
+    };
+    format!(
+        r#"[{{"fw":5080,"dst_name":"{target}","dst_addr":"{target}","src_addr":"10.0.0.7","from":"203.0.113.7","proto":"TCP","af":4,"size":48,"timestamp":1735689600,"endtime":1735689605,"msm_id":{id},"prb_id":1,"type":"traceroute","result":[{{"hop":1,"result":[{{"from":"198.51.100.1","ttl":64,"size":68,"rtt":0.5}}]}},{{"hop":2,"result":[{last}]}}]}}]"#
+    )
+}
+
+/// Both runs and what is concluded of them.
+fn set(out: &str) -> (serde_json::Value, Vec<bool>) {
+    let set: serde_json::Value = serde_json::from_str(out).unwrap_or_else(|error| panic!("{error}: {out}"));
+    let runs = set["runs"].as_array().unwrap();
+    let reached = runs.iter().map(|run| run["target"]["reached"].as_bool().unwrap()).collect();
+    (set, reached)
+}
+
 const STATE: &str = r#"{"id":7,"status":{"id":2,"name":"Ongoing"},"probes_scheduled":1}"#;
 
 #[test]
@@ -107,16 +140,20 @@ fn globalping_succeeds_in_few_steps_past_429_and_torn_answers() {
         says("429 Too Many Requests\r\nRetry-After: 1", r#"{"error":{"type":"too_many_requests"}}"#),
         says("202 Accepted", r#"{"id":"A1","probesCount":1}"#),
         says("202 Accepted", r#"{"id":"B2","probesCount":1}"#),
-        Says { cut: true, ..says("200 OK", &DONE[..50]) },
+        Says { cut: true, ..says("200 OK", &done("A1", "192.0.2.10", false)[..50]) },
         says("200 OK", ""),
-        says("200 OK", DONE),
-        says("200 OK", DONE),
+        says("200 OK", done("A1", "192.0.2.10", false)),
+        says("200 OK", done("B2", "192.0.2.20", true)),
     ]);
     let (status, out, err) =
-        told(&lasthop(home.path(), &base, &["--from", "globalping:MTS+Moscow", "--yes"]));
-    assert_eq!(status, 0, "{err}");
-    let files: Vec<&str> = out.lines().collect();
-    assert!(files.len() == 2 && files.iter().all(|file| fs::read_to_string(file).unwrap() == DONE), "{out}");
+        told(&lasthop(home.path(), &base, &["--from", "globalping:MTS+Moscow", "--yes", "--json"]));
+    // Two probes a hop prove nothing, and nobody sees the target alive.
+    assert_eq!(status, 12, "{err}");
+    let (set, reached) = set(&out);
+    assert_eq!(reached, [false, true], "{out}");
+    assert_eq!(set["runs"][0]["origin"]["format"], "globalping");
+    assert_eq!(set["runs"][0]["vantage"]["asn"], 64500);
+    assert_eq!(set["conclusion"]["kind"], "inconclusive");
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 7);
     assert!(seen.iter().all(|(_, key, _)| *key == format!("Bearer {KEY}")), "{seen:?}");
@@ -127,21 +164,25 @@ fn globalping_succeeds_in_few_steps_past_429_and_torn_answers() {
 #[test]
 fn atlas_is_taken_up_where_a_run_ended_and_pays_once() {
     let home = tempfile::tempdir().unwrap();
-    let words = ["--from", "atlas:country=RU,limit=1", "--yes"];
+    let words = ["--from", "atlas:country=RU,limit=1", "--yes", "--json"];
     let (base, seen) = server(vec![
         says("201 Created", r#"{"measurements":[7,8]}"#),
         says("404 Not Found", r#"{"error":{"status":404,"title":"Not Found","detail":"not yet"}}"#),
         says("200 OK", STATE),
-        says("200 OK", r#"[{"prb_id":1}]"#),
+        says("200 OK", result(7, "192.0.2.10", false)),
         says("200 OK", STATE),
-        says("200 OK", r#"[{"prb_id":1}]"#),
+        says("200 OK", result(8, "192.0.2.20", true)),
     ]);
     let (status, out, err) = told(&lasthop(home.path(), &base, &words));
-    assert_eq!((status, out.as_str()), (3, ""), "{err}");
+    assert_eq!(status, 3, "{err}{out}");
     assert!(err.contains("60 credits") && err.contains("404: Not Found; not yet"), "{err}");
     let (status, out, err) = told(&lasthop(home.path(), &base, &words));
-    assert_eq!(status, 0, "{err}");
-    assert!(err.contains("taken up: measurement 7 and 8") && out.contains("atlas-7.json"), "{err}{out}");
+    assert_eq!(status, 12, "{err}{out}");
+    assert!(err.contains("taken up: measurement 7 and 8"), "{err}");
+    let (set, reached) = set(&out);
+    assert_eq!(reached, [false, true], "{out}");
+    assert_eq!(set["runs"][0]["vantage"]["probe"], 1);
+    assert!(set["runs"][0]["origin"]["file"].as_str().unwrap().ends_with("atlas-7.json"), "{out}");
     let seen = seen.lock().unwrap();
     assert_eq!(seen.iter().filter(|(line, ..)| line.starts_with("POST")).count(), 1, "{seen:?}");
     assert!(seen.iter().all(|(_, key, _)| *key == format!("Key {KEY}")), "{seen:?}");

@@ -326,5 +326,9 @@ proptest! {
         targets::dump(&bytes);
         targets::adjacency(&bytes);
         targets::exchanges(&bytes);
+        targets::import(&bytes);
+        targets::document(&bytes);
+        targets::capture(&bytes);
+        targets::bundle(&bytes);
     }
 }

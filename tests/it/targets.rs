@@ -62,3 +62,36 @@ pub fn adjacency(data: &[u8]) {
 pub fn exchanges(data: &[u8]) {
     let _ = Exchanges::from_readers([(data, "fuzz")]);
 }
+
+/// Another tool's output of any kind.
+pub fn import(data: &[u8]) {
+    let mut traces = 0;
+    let read = lasthop::import::read(&mut &data[..], &mut |trace| {
+        traces += 1;
+        assert!(trace.hops.windows(2).all(|pair| pair[0].ttl < pair[1].ttl), "{trace:?}");
+        std::ops::ControlFlow::Continue(())
+    });
+    if let Ok(outcome) = read {
+        assert_eq!(outcome.traces, traces);
+    }
+}
+
+/// A saved run or set, and every text that is made of it.
+pub fn document(data: &[u8]) {
+    use lasthop::report::{Format, Options, Runs, write};
+    let Ok(runs) = Runs::read(data.to_vec()) else { return };
+    for format in [Format::Text, Format::Ticket, Format::Markdown, Format::Html, Format::Csv, Format::Mtr] {
+        write(&mut Vec::new(), &runs, format, Options::default()).unwrap();
+    }
+    let _ = lasthop::joint::conclude(&runs.documents, &lasthop::joint::Hints::default());
+}
+
+/// A capture.
+pub fn capture(data: &[u8]) {
+    let _ = lasthop::capture::read(data);
+}
+
+/// A bundle.
+pub fn bundle(data: &[u8]) {
+    let _ = lasthop::bundle::open(data);
+}
