@@ -31,6 +31,8 @@ pub struct Bounds {
     pub after: Option<IpAddr>,
     /// The next one on a reference's path.
     pub before: Option<IpAddr>,
+    /// Hops between the two show nobody.
+    pub gap: bool,
 }
 
 /// Every path that anybody saw, as pairs of routers at successive TTLs; and what is known of neighbours.
@@ -212,6 +214,7 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
         return found;
     }
     let mut best: Option<(bool, BTreeSet<u32>, Option<IpAddr>)> = None;
+    let mut gap = false;
     for reference in references {
         let lane = Lane::of(reference, destination);
         let Some(k) = lane.hops.iter().position(|hop| hop.ttl == last.ttl) else { continue };
@@ -234,6 +237,7 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
         let probes =
             target.hops.iter().filter(silent).map(|hop| hop.sent.unwrap_or(1)).fold(0, u32::saturating_add);
         let before = lane.hops[m].responders.iter().find_map(|one| one.address);
+        gap |= lane.hops[m].ttl > last.ttl.saturating_add(1);
         let end = lane.next_change(m);
         let unseen = around.unseen(&lane, k, end);
         let hidden = unseen.is_some() || lane.hides(k, end);
@@ -249,7 +253,9 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
         };
     }
     match best {
-        Some((firm, asns, before)) => (found.firm, found.asns, found.before) = (firm, asns, before),
+        Some((firm, asns, before)) => {
+            (found.firm, found.asns, found.before, found.gap) = (firm, asns, before, gap)
+        }
         None => found.asns.extend(&here),
     }
     found.crossed.retain(|asn| !found.asns.contains(asn));

@@ -95,8 +95,12 @@ impl Carriers {
     }
 
     /// Whether the router on the far side of where it stops carried packets to the same target from elsewhere; also where the
-    /// far side shows no address at all, as in a text that hides them.
+    /// far side shows no address at all, as in a text that hides them. A router in between that shows nothing is not cleared by
+    /// the one behind it.
     fn clears_far_side(&self, sighting: &Sighting) -> bool {
+        if sighting.bounds.gap {
+            return false;
+        }
         let Some(before) = sighting.bounds.before else { return true };
         let list = self.routers.get(&(sighting.target, before));
         list.is_some_and(|list| Self::other(list, sighting).is_some())

@@ -380,6 +380,10 @@ fn judge(
         let parse = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
         sighting.bounds.after = parse(&verdict.after).or(sighting.bounds.after);
         sighting.bounds.before = parse(&verdict.before);
+        sighting.bounds.gap = match (verdict.after_ttl, verdict.before_ttl) {
+            (Some(after), Some(before)) => before > after.saturating_add(1),
+            _ => true,
+        };
         let asns = &sighting.bounds.asns;
         sighting.bounds.crossed.retain(|asn| !asns.contains(asn));
         if let ("lost_at_as_border" | "lost_in_as_range", Some(unseen)) =

@@ -115,8 +115,12 @@ fn a_border_is_settled_by_a_router_that_carries_packets_from_elsewhere() {
     let joint = conclusion(&[border(), own("spb", "reachable", &[], WORKS)]);
     assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_at_as_border", &[8359, 22822][..]));
     assert!(joint.cannot_tell.iter().any(|line| line.contains("AS22822 also carries")), "{joint:#?}");
-    // The same router does.
+    // The same router does, if none that shows nothing stands before it.
     let works = "198.51.100.1=49063 192.0.2.1=22822 192.0.2.13=19905 185.70.40.101=19905";
+    let mut gap = border();
+    gap.verdict.as_mut().unwrap().before_ttl = Some(5);
+    let joint = conclusion(&[gap, own("spb", "reachable", &[], works)]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_at_as_border", &[8359, 22822][..]));
     let joint = conclusion(&[border(), own("spb", "reachable", &[], works)]);
     assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]));
 }
