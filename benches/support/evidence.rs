@@ -40,10 +40,8 @@ impl Case {
         let (log, _) = tap.finish();
         let vantage = Vantage {
             source: Some(found.run.source),
-            interface: None,
-            asn: None,
             label: Some("simulated".to_owned()),
-            utc_offset: None,
+            ..Vantage::default()
         };
         let measured = Measured {
             run: &found.run,

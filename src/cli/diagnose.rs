@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::keep::{Keep, Surroundings};
 use super::live::{self, Files, Socket};
+use super::names::Names;
 use super::opt_out::OptOut;
 use super::output::{self, Sink};
 use super::progress::Progress;
@@ -38,7 +39,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let compared = Compared::of(words)?;
         let searches = compared.searches;
         let beside = compared.beside(words);
-        let request = request::request(&words.probing, beside)?;
+        let names = Names::by(&words.probing.dns)?;
+        let request = request::request(&words.probing, beside, &names)?;
         let lists = registry::open(&words.registry)?;
         let verbose = words.output.verbose > 0;
         // A list that was named is checked even where no search is made.
@@ -101,6 +103,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             },
             trouble.as_ref().map(Failure::schema),
         );
+        names.tell(&mut document);
         // A list that cannot be read does not cost the measurement.
         let listings = registry::look_up(lists, &document);
         let (listings, unread) =
@@ -153,6 +156,14 @@ impl Compared {
         Ok(Self { named, searches: auto && !words.no_search && !sized })
     }
 
+    /// The same where references are named beside the words: others are searched for only if that was asked for.
+    pub fn with(&self, words: &args::Diagnose, references: Vec<String>) -> Self {
+        let asked =
+            !words.hints.is_empty() || words.references.iter().any(|name| name.eq_ignore_ascii_case(AUTO));
+        let searches = self.searches && (asked || references.is_empty());
+        Self { named: [self.named.clone(), references].concat(), searches }
+    }
+
     /// Whom to probe beside the target.
     pub fn beside<'a>(&'a self, words: &'a args::Diagnose) -> Beside<'a> {
         let variants = match words.matrix.as_slice() {
@@ -164,6 +175,7 @@ impl Compared {
             hints: &words.hints,
             check: words.check.as_deref(),
             variants,
+            called: &[],
             small: true,
         }
     }
@@ -174,7 +186,8 @@ pub fn trace(words: &args::Trace) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
         let mut keep = Keep::open(words.probing.pcap.as_deref(), None)?;
-        let request = request::request(&words.probing, Beside::default())?;
+        let names = Names::by(&words.probing.dns)?;
+        let request = request::request(&words.probing, Beside::default(), &names)?;
         let verbose = words.output.verbose > 0;
         let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
         let mut progress = Progress::new(false);
@@ -193,7 +206,7 @@ pub fn trace(words: &args::Trace) -> Exit {
         let unkept = keep.streamed(tap.finish().1);
         let found = found?;
         let trouble = trouble(&found.run, found.fault.as_ref());
-        let document = report::document(
+        let mut document = report::document(
             known,
             Measured {
                 run: &found.run,
@@ -205,6 +218,7 @@ pub fn trace(words: &args::Trace) -> Exit {
             },
             trouble.as_ref().map(Failure::schema),
         );
+        names.tell(&mut document);
         cost(&plan, &found.run, verbose);
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::trace)?;
         match trouble.or(unwritten).or(unkept) {

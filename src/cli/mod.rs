@@ -10,6 +10,7 @@
 //! * `registry`: what published lists say of a target
 //! * `keep`: what `--pcap` and `--bundle` write
 //! * `several`, `via`: several uplinks and targets in one run
+//! * `names`, `mx`: names resolved once, by whom was chosen; the mail hosts of a domain
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
@@ -28,6 +29,8 @@ mod from;
 mod import;
 mod keep;
 mod live;
+mod mx;
+mod names;
 mod opt_out;
 mod output;
 mod progress;
