@@ -52,6 +52,10 @@ pub fn redact(evidence: &Evidence<'_>, whole: &Made, key: Option<&SecretKey>) ->
     // names stood for are those of the paths.
     stated.dns.clear();
     stated.findings.clear();
+    // Some services say back who asked.
+    if let Some(app) = &mut stated.app {
+        app.said = None;
+    }
     let document = derive(&run, log.settings.confidence, &origins, &stated);
     let same = |one: &crate::report::Document| {
         one.verdict.as_ref().map(|verdict| {

@@ -188,6 +188,7 @@ pub(super) fn derive(run: &Run, confidence: f64, origins: &dyn Origins, stated: 
         findings: stated.findings.clone(),
         registry: stated.registry.clone(),
         dns: stated.dns.clone(),
+        app: stated.app.clone(),
         ..report::document(&session, measured, stated.error.clone())
     }
 }

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use super::exit;
 use super::via::Via;
+use crate::net::Service;
 use crate::report::Format;
 use crate::trace::Protocol;
 
@@ -130,6 +131,10 @@ pub struct Diagnose {
     /// port 25: at most 16 at once. The others serve as references; further ones with -r
     #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["also", "bundle"])]
     pub mx: Option<String>,
+    /// Where the target answers, make one real connection to tell an open port from a working service: read SMTP's greeting,
+    /// send a TLS ClientHello with the host's name, or ask for HTTP's status line. The verdict stays what it is
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    pub app: Option<App>,
     #[command(flatten)]
     pub keeping: Keeping,
     #[command(flatten)]
@@ -336,6 +341,27 @@ pub enum When {
     Always,
     /// Never
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum App {
+    /// Mail
+    Smtp,
+    /// TLS, whatever is inside
+    Tls,
+    /// HTTP without TLS
+    Http,
+}
+
+impl App {
+    /// The same for the network room.
+    pub const fn service(self) -> Service {
+        match self {
+            Self::Smtp => Service::Smtp,
+            Self::Tls => Service::Tls,
+            Self::Http => Service::Http,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,7 @@
 
 use ipnetwork::IpNetwork;
 
+use super::app;
 use super::args::{self, Probing};
 use super::cache::{Cache, Key};
 use super::exit::Exit;
@@ -16,7 +17,7 @@ use super::registry;
 use super::request::{self, Beside, Request, Variants};
 use super::several;
 use crate::capture::{About, Tap};
-use crate::net::{self, LiveWire};
+use crate::net::{self, LiveWire, Steering};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
 use crate::report::{self, Measured, Session};
@@ -41,6 +42,13 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let beside = compared.beside(words);
         let names = Names::by(&words.probing.dns)?;
         let request = request::request(&words.probing, beside, &names)?;
+        let socket = Steering {
+            source: words.probing.source,
+            mark: words.probing.fwmark,
+            vrf: words.probing.vrf.clone(),
+            interface: request.interface.clone(),
+        };
+        app::refuse(words, &socket)?;
         let lists = registry::open(&words.registry)?;
         let verbose = words.output.verbose > 0;
         // A list that was named is checked even where no search is made.
@@ -104,6 +112,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             trouble.as_ref().map(Failure::schema),
         );
         names.tell(&mut document);
+        document.app = app::attempt(words, &found.run, found.verdict.kind, &socket);
         // A list that cannot be read does not cost the measurement.
         let listings = registry::look_up(lists, &document);
         let (listings, unread) =

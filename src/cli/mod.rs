@@ -7,6 +7,7 @@
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `from`: measurements by RIPE Atlas and Globalping
+//! * `app`: a real exchange with the service
 //! * `registry`: what published lists say of a target
 //! * `keep`: what `--pcap` and `--bundle` write
 //! * `several`, `via`: several uplinks and targets in one run
@@ -14,6 +15,7 @@
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
+mod app;
 mod args;
 mod cache;
 mod compare;

@@ -9,6 +9,7 @@ use std::thread;
 
 use serde_json::Value;
 
+use super::app;
 use super::args;
 use super::cache::{Cache, Key};
 use super::compare;
@@ -25,7 +26,7 @@ use super::registry;
 use super::request::{self, Request};
 use super::via::{self, Via};
 use crate::joint::Hints;
-use crate::net::Family;
+use crate::net::{Family, Steering};
 use crate::probe::Budget;
 use crate::report::{self, Document, Measured, Runs, Session, safe};
 use crate::session::search;
@@ -160,7 +161,7 @@ struct Wanted<'a> {
     request: Request,
     /// References may be searched for.
     searches: bool,
-    socket: crate::net::Steering,
+    socket: Steering,
 }
 
 /// Every target by every uplink. A name is resolved once, so that all uplinks are asked about the same address.
@@ -219,27 +220,29 @@ fn requests<'a>(
             };
             let socket = match via {
                 Some(via) => via.steering(request.family)?,
-                None => crate::net::Steering {
+                None => Steering {
                     source: words.probing.source,
                     mark: words.probing.fwmark,
                     vrf: words.probing.vrf.clone(),
                     interface: None,
                 },
             };
+            app::refuse(words, &socket)?;
+            let interface = socket.interface.clone().or_else(|| request.interface.clone());
             let probes = (request.budget.probes / ways.len() as u32).max(1);
             all.push(Wanted {
                 name: if count == 1 { String::new() } else { name },
                 via: *via,
                 label: via.and_then(|via| via.label.clone()).or_else(|| words.probing.label.clone()),
                 request: Request {
-                    interface: socket.interface.clone().or_else(|| request.interface.clone()),
+                    interface: interface.clone(),
                     pace: request.pace.among(count as u32),
                     budget: Budget { probes, ..request.budget },
                     seed: request.seed.wrapping_add(number),
                     ..request.clone()
                 },
                 searches: compared.searches,
-                socket,
+                socket: Steering { interface, ..socket },
             });
         }
     }
@@ -344,6 +347,7 @@ struct Ready {
     session: Session,
     search: Option<Search>,
     key: Option<Key>,
+    socket: Steering,
 }
 
 impl Prepared {
@@ -364,7 +368,7 @@ impl Opened<'_> {
         cache: &Cache,
         known: &Session,
     ) -> Prepared {
-        let Wanted { name, via, label, request, searches, .. } = self.wanted;
+        let Wanted { name, via, label, request, searches, socket } = self.wanted;
         let spec = via.map(|via| via.spec.clone());
         let target = &request.destinations[0];
         let live = match self.live {
@@ -405,7 +409,14 @@ impl Opened<'_> {
                 diagnose::introduce_search(search, prefix);
             }
         }
-        Prepared::Ready(Box::new(Ready { name, live, session: Session { vantage, asdb }, search, key }))
+        Prepared::Ready(Box::new(Ready {
+            name,
+            live,
+            session: Session { vantage, asdb },
+            search,
+            key,
+            socket,
+        }))
     }
 }
 
@@ -444,7 +455,7 @@ fn measure(
 }
 
 fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Result<Done, Failure> {
-    let Ready { name, live, session, search, key } = ready;
+    let Ready { name, live, session, search, key, socket } = ready;
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
     let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
@@ -462,7 +473,7 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Resu
     let trouble = diagnose::trouble(&found.run, found.fault.as_ref());
     diagnose::left_out(&found.run);
     let searched = found.search.as_ref().map(Searched::record);
-    let document = report::document(
+    let mut document = report::document(
         &session,
         Measured {
             run: &found.run,
@@ -474,6 +485,7 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Resu
         },
         trouble.as_ref().map(Failure::schema),
     );
+    document.app = app::attempt(words, &found.run, found.verdict.kind, &socket);
     if verbose && let Some(searched) = &found.search {
         diagnose::touched(searched);
     }

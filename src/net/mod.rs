@@ -51,6 +51,7 @@ mod receiver;
 mod request;
 mod resolve;
 mod route;
+mod service;
 mod table;
 mod wire;
 
@@ -62,5 +63,6 @@ pub use receiver::Stamps;
 pub use request::{DEFAULT_PORTS, DEFAULT_RECEIVE_BUFFER, Family, MOST_PORTS, Request};
 pub use resolve::{Resolved, lookup, lookup_by, resolve};
 pub use route::Route;
+pub use service::{Service, Tried, attempt};
 pub use table::{Steering, steer};
 pub use wire::LiveWire;

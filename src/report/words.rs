@@ -12,7 +12,7 @@ use super::escape::{clip, clip_to};
 use super::rows::{Lane, asn_text};
 use super::runs::Runs;
 use crate::number::special;
-use crate::trace::schema::{AsTable, Balancer, Document, Listing, Path, TooBig, Variant, Verdict};
+use crate::trace::schema::{App, AsTable, Balancer, Document, Listing, Path, TooBig, Variant, Verdict};
 
 /// The most characters of a sentence that is shown; verdicts stay far below.
 const SENTENCE: usize = 1200;
@@ -489,6 +489,7 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
     notes.extend(search(document));
     notes.extend(document.registry.iter().take(8).map(listing));
     notes.extend(resolved(document));
+    notes.extend(document.app.as_ref().map(exchange));
     if let Some(far) = &document.check {
         let what = match (far.answered, far.distance) {
             (false, _) => "does not answer".to_owned(),
@@ -511,6 +512,20 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
         }
     }
     notes
+}
+
+/// What the service itself said.
+fn exchange(app: &App) -> String {
+    let protocol = clip(&app.protocol).to_uppercase();
+    let said = app.said.as_ref().map_or_else(String::new, |said| format!(": {}", clip_to(said, 200)));
+    match &app.error {
+        None => format!("The service works: it answers {protocol} after {:.2} s{said}.", app.seconds),
+        Some(error) => format!(
+            "The host answers, but {protocol} does not work there: {} ({:.2} s){said}.",
+            clip_to(error, 200),
+            app.seconds
+        ),
+    }
 }
 
 /// What servers of the user's choice said of the names, and what is doubtful of it. The system's resolver goes unmentioned:

@@ -135,6 +135,9 @@ pub struct Document {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub dns: Vec<Lookup>,
+    /// The exchange with the service, where one was asked for and the target is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
 }
 
 impl Document {
@@ -162,6 +165,21 @@ pub struct Origin {
     /// Number or name of the measurement in its network (RIPE Atlas, Globalping).
     #[serde(default)]
     pub measurement: Option<String>,
+}
+
+/// A real exchange with the target's service, after it was found to be reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct App {
+    /// `smtp`, `tls` or `http`.
+    pub protocol: String,
+    /// The service answered as one that works.
+    pub works: bool,
+    /// What it said first: a line of at most 200 letters, as it came; null if nothing came.
+    pub said: Option<String>,
+    /// From the first packet until it was said, or nothing more was awaited.
+    pub seconds: f64,
+    /// Why it does not count as working; null if it does.
+    pub error: Option<String>,
 }
 
 /// One question to a resolver, and the answer that the run was made with.
@@ -808,6 +826,18 @@ fn registry() -> Value {
     json!({"type": "array", "items": listing})
 }
 
+/// The exchange with the service, for [`json_schema`].
+fn app() -> Value {
+    let optional = json!({"type": ["string", "null"]});
+    json!({
+        "type": "object", "required": ["protocol", "works", "said", "seconds", "error"],
+        "properties": {
+            "protocol": {"enum": ["smtp", "tls", "http"]}, "works": {"type": "boolean"}, "said": optional,
+            "seconds": {"type": "number", "minimum": 0}, "error": optional,
+        },
+    })
+}
+
 /// What resolvers said, for [`json_schema`].
 fn dns() -> Value {
     let (text, optional) = (json!({"type": "string"}), json!({"type": ["string", "null"]}));
@@ -1078,5 +1108,6 @@ pub fn json_schema(words: &WordLists) -> Value {
     // Apart, since the macro above is as deep as macros go.
     whole["$defs"]["run"]["properties"]["registry"] = registry();
     whole["$defs"]["run"]["properties"]["dns"] = dns();
+    whole["$defs"]["run"]["properties"]["app"] = app();
     whole
 }

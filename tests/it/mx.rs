@@ -337,3 +337,71 @@ fn what_cannot_be_measured_is_refused_with_the_way_out() {
     refused(&["a", "--dns", "192.0.2.1", "--dns", "192.0.2.1:53"], 2, "given twice");
     refused(&["a", "--dns", "192.0.2.1", "--dns", "192.0.2.2", "--dns", "192.0.2.3"], 2, "more than two");
 }
+
+/// What follows a SYN-ACK: a service that works, and ports that are only open.
+#[test]
+fn an_open_port_is_told_from_a_working_service() {
+    let test = "an_open_port_is_told_from_a_working_service";
+    if let Some(reason) = missing_right() {
+        return skip(test, &reason).unwrap_or(());
+    }
+    let cases = [
+        ("smtp", "220 mx1.example ESMTP\r\n", json!(null), "The service works: it answers SMTP"),
+        ("http", "HTTP/1.1 200 OK\r\n\r\n", json!(null), "The service works: it answers HTTP"),
+        ("tls", "garbage\r\n", json!("what came is no TLS"), "TLS does not work there: what came is no TLS"),
+        (
+            "smtp",
+            "",
+            json!("the connection was closed without a word"),
+            "The host answers, but SMTP does not work there: the connection",
+        ),
+    ];
+    for (service, says, error, note) in cases {
+        let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        listener.set_nonblocking(true).unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&over);
+        let thread = std::thread::spawn(move || {
+            let mut from = Vec::new();
+            while !ends.load(Ordering::Relaxed) {
+                // The probes' connections are gone before they can be taken.
+                let Ok((mut stream, peer)) = listener.accept() else {
+                    std::thread::sleep(Duration::from_millis(5));
+                    continue;
+                };
+                from.push(peer.ip());
+                stream.set_nonblocking(false).unwrap();
+                stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+                let _ = std::io::Read::read(&mut stream, &mut [0; 2048]);
+                let _ = std::io::Write::write_all(&mut stream, says.as_bytes());
+            }
+            from
+        });
+        let words = ["diagnose", "127.0.0.2", &port, "--no-search", "--app", service, "-s", "127.0.0.9"];
+        let run = lasthop(&[&words[..], &["--json"]].concat());
+        let text = lasthop(&words);
+        over.store(true, Ordering::Relaxed);
+        let from = thread.join().unwrap();
+        let run = document(&run);
+        let app = &run["app"];
+        assert_eq!((&app["protocol"], &app["error"]), (&service.into(), &error), "{run:#}");
+        assert_eq!(app["works"], error.is_null());
+        assert_eq!(app["said"].as_str().unwrap_or_default(), says.lines().next().unwrap_or_default());
+        assert_eq!(run["verdict"]["kind"], "reachable");
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        assert!(text.contains(note), "{text}");
+        // One connection a run, from the address that the probes came from.
+        assert_eq!(from, ["127.0.0.9".parse::<std::net::IpAddr>().unwrap(); 2]);
+    }
+    // Of a target that is not reached nothing is asked.
+    let closed = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap().port().to_string();
+    let words = ["diagnose", "127.0.0.2", &closed, "--no-search", "--json", "--app", "smtp"];
+    let run = document(&lasthop(&words));
+    assert!(run["verdict"]["kind"] != "reachable" || run["app"]["error"] == "Connection refused", "{run:#}");
+    for wrong in [&["-I"][..], &["--fwmark", "5"]] {
+        let output = lasthop(&[&["diagnose", "127.0.0.2", "--app", "smtp"], wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains("--app"), "{}", said(&output));
+    }
+}
