@@ -40,8 +40,6 @@ impl Case {
         let (log, _) = tap.finish();
         let vantage = Vantage {
             source: Some(found.run.source),
-            interface: None,
-            asn: None,
             label: Some("simulated".to_owned()),
             ..Vantage::default()
         };

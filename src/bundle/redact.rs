@@ -48,6 +48,14 @@ pub fn redact(evidence: &Evidence<'_>, whole: &Made, key: Option<&SecretKey>) ->
     let mut stated = evidence.document.clone();
     stated.vantage.interface = None;
     stated.vantage.label = None;
+    // A resolver is most often our own router or our provider's, and what it said may be for us alone. The addresses that
+    // names stood for are those of the paths.
+    stated.dns.clear();
+    stated.findings.clear();
+    // Some services say back who asked.
+    if let Some(app) = &mut stated.app {
+        app.said = None;
+    }
     let document = derive(&run, log.settings.confidence, &origins, &stated);
     let same = |one: &crate::report::Document| {
         one.verdict.as_ref().map(|verdict| {
@@ -202,7 +210,10 @@ impl Hidden {
             let named =
                 |text: &Option<String>| text.as_ref().is_some_and(|text| word.contains(text.as_str()));
             let address = self.stand_ins.keys().any(|address| word.contains(&address.to_string()));
-            address || word.contains('/') || named(&vantage.label) || named(&vantage.interface)
+            let server = evidence.document.dns.iter().filter_map(|lookup| lookup.server.as_deref());
+            let mut server = server.filter_map(|server| server.parse::<std::net::SocketAddr>().ok());
+            let resolver = server.any(|server| word.contains(&server.ip().to_string()));
+            address || resolver || word.contains('/') || named(&vantage.label) || named(&vantage.interface)
         };
         let hide = |word: &String| if secret(word) { HIDDEN.to_owned() } else { word.clone() };
         Environment {

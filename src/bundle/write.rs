@@ -182,7 +182,15 @@ pub(super) fn derive(run: &Run, confidence: f64, origins: &dyn Origins, stated: 
         search: stated.search.as_ref(),
         matrix: !stated.matrix.is_empty(),
     };
-    Document { tool: stated.tool.clone(), ..report::document(&session, measured, stated.error.clone()) }
+    Document {
+        tool: stated.tool.clone(),
+        // What does not follow from packets is taken as it was said.
+        findings: stated.findings.clone(),
+        registry: stated.registry.clone(),
+        dns: stated.dns.clone(),
+        app: stated.app.clone(),
+        ..report::document(&session, measured, stated.error.clone())
+    }
 }
 
 /// What only the search can say.

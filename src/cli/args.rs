@@ -1,6 +1,6 @@
 //! The words of the command line. Where Linux traceroute has a flag, it is that one: fingers know it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use super::exit;
 use super::via::Via;
+use crate::net::Service;
 use crate::report::Format;
 use crate::trace::Protocol;
 
@@ -66,6 +67,7 @@ pub enum Command {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("target", |target| target.required(false).required_unless_present("mx").conflicts_with("mx")))]
 pub struct Diagnose {
     /// A host of the same network that works, as TARGET; may be given again. Without it, or with `auto`, the host's own
     /// other ports are tried, then a few neighbours in its announced prefix: at most 16, one packet a second, each
@@ -125,6 +127,14 @@ pub struct Diagnose {
     /// Another target, as TARGET, in the same run; may be given again
     #[arg(long, value_name = "HOST")]
     pub also: Vec<String>,
+    /// Diagnose every host that takes mail for DOMAIN, each by all its addresses of one version of IP (IPv4, unless -6), at
+    /// port 25: at most 16 at once. The others serve as references; further ones with -r
+    #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["also", "bundle"])]
+    pub mx: Option<String>,
+    /// Where the target answers, make one real connection to tell an open port from a working service: read SMTP's greeting,
+    /// send a TLS ClientHello with the host's name, or ask for HTTP's status line. The verdict stays what it is
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    pub app: Option<App>,
     #[command(flatten)]
     pub keeping: Keeping,
     #[command(flatten)]
@@ -144,10 +154,10 @@ pub struct Trace {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Probing {
     /// Host name or address; host:port and [v6]:port are taken too
-    #[arg(value_name = "TARGET")]
-    pub target: String,
+    #[arg(index = 1, value_name = "TARGET", required = true)]
+    pub target: Option<String>,
     /// TCP or UDP port (as -p)
-    #[arg(value_name = "PORT", value_parser = port)]
+    #[arg(index = 2, value_name = "PORT", value_parser = port)]
     pub positional_port: Option<u16>,
     /// Use IPv4
     #[arg(short = '4', conflicts_with = "ipv6")]
@@ -205,6 +215,10 @@ pub struct Probing {
     /// Send through this VRF
     #[arg(long, value_name = "NAME")]
     pub vrf: Option<String>,
+    /// Resolve names by this DNS server instead of by the system; given twice, both are asked, a difference is told, and the
+    /// first that knows is believed
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = dns_server)]
+    pub dns: Vec<SocketAddr>,
     /// IP-to-AS table to use instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
@@ -231,6 +245,13 @@ pub struct Probing {
     /// Show the AS of every hop; that is always so
     #[arg(short = 'A', long = "as-path-lookups")]
     pub as_lookups: bool,
+}
+
+impl Probing {
+    /// The target as written; empty where another word says whom to measure (`--mx`).
+    pub fn target(&self) -> &str {
+        self.target.as_deref().unwrap_or_default()
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -320,6 +341,27 @@ pub enum When {
     Always,
     /// Never
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum App {
+    /// Mail
+    Smtp,
+    /// TLS, whatever is inside
+    Tls,
+    /// HTTP without TLS
+    Http,
+}
+
+impl App {
+    /// The same for the network room.
+    pub const fn service(self) -> Service {
+        match self {
+            Self::Smtp => Service::Smtp,
+            Self::Tls => Service::Tls,
+            Self::Http => Service::Http,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -592,6 +634,19 @@ fn variant(text: &str) -> Result<Variant, String> {
         Some(("tcp", number)) => port(number).map(|port| (Protocol::Tcp, Some(port))),
         Some(("udp", number)) => port(number).map(|port| (Protocol::Udp, Some(port))),
         Some((other, _)) => Err(format!("'{other}' is none of tcp, udp and icmp")),
+    }
+}
+
+fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<IpAddr>().map(|address| SocketAddr::new(address, crate::net::dns::PORT));
+    let server = address.or_else(|_| text.parse::<SocketAddr>());
+    match server {
+        Ok(server) if server.port() != 0 && !server.ip().is_unspecified() => Ok(server),
+        _ => {
+            Err("a DNS server is an address, with a port if it is not 53: 192.0.2.53, [2001:db8::53]:5353"
+                .into())
+        }
     }
 }
 

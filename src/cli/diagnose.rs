@@ -2,12 +2,14 @@
 
 use ipnetwork::IpNetwork;
 
+use super::app;
 use super::args::{self, Probing};
 use super::cache::{Cache, Key};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::keep::{Keep, Surroundings};
 use super::live::{self, Files, Socket};
+use super::names::Names;
 use super::opt_out::OptOut;
 use super::output::{self, Sink};
 use super::progress::Progress;
@@ -15,7 +17,7 @@ use super::registry;
 use super::request::{self, Beside, Request, Variants};
 use super::several;
 use crate::capture::{About, Tap};
-use crate::net::{self, LiveWire};
+use crate::net::{self, LiveWire, Steering};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
 use crate::report::{self, Measured, Session};
@@ -38,7 +40,15 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let compared = Compared::of(words)?;
         let searches = compared.searches;
         let beside = compared.beside(words);
-        let request = request::request(&words.probing, beside)?;
+        let names = Names::by(&words.probing.dns)?;
+        let request = request::request(&words.probing, beside, &names)?;
+        let socket = Steering {
+            source: words.probing.source,
+            mark: words.probing.fwmark,
+            vrf: words.probing.vrf.clone(),
+            interface: request.interface.clone(),
+        };
+        app::refuse(words, &socket)?;
         let lists = registry::open(&words.registry)?;
         let verbose = words.output.verbose > 0;
         // A list that was named is checked even where no search is made.
@@ -101,6 +111,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             },
             trouble.as_ref().map(Failure::schema),
         );
+        names.tell(&mut document);
+        document.app = app::attempt(words, &found.run, found.verdict.kind, &socket);
         // A list that cannot be read does not cost the measurement.
         let listings = registry::look_up(lists, &document);
         let (listings, unread) =
@@ -153,6 +165,14 @@ impl Compared {
         Ok(Self { named, searches: auto && !words.no_search && !sized })
     }
 
+    /// The same where references are named beside the words: others are searched for only if that was asked for.
+    pub fn with(&self, words: &args::Diagnose, references: Vec<String>) -> Self {
+        let asked =
+            !words.hints.is_empty() || words.references.iter().any(|name| name.eq_ignore_ascii_case(AUTO));
+        let searches = self.searches && (asked || references.is_empty());
+        Self { named: [self.named.clone(), references].concat(), searches }
+    }
+
     /// Whom to probe beside the target.
     pub fn beside<'a>(&'a self, words: &'a args::Diagnose) -> Beside<'a> {
         let variants = match words.matrix.as_slice() {
@@ -164,6 +184,7 @@ impl Compared {
             hints: &words.hints,
             check: words.check.as_deref(),
             variants,
+            called: &[],
             small: true,
         }
     }
@@ -174,7 +195,8 @@ pub fn trace(words: &args::Trace) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
         let mut keep = Keep::open(words.probing.pcap.as_deref(), None)?;
-        let request = request::request(&words.probing, Beside::default())?;
+        let names = Names::by(&words.probing.dns)?;
+        let request = request::request(&words.probing, Beside::default(), &names)?;
         let verbose = words.output.verbose > 0;
         let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
         let mut progress = Progress::new(false);
@@ -193,7 +215,7 @@ pub fn trace(words: &args::Trace) -> Exit {
         let unkept = keep.streamed(tap.finish().1);
         let found = found?;
         let trouble = trouble(&found.run, found.fault.as_ref());
-        let document = report::document(
+        let mut document = report::document(
             known,
             Measured {
                 run: &found.run,
@@ -205,6 +227,7 @@ pub fn trace(words: &args::Trace) -> Exit {
             },
             trouble.as_ref().map(Failure::schema),
         );
+        names.tell(&mut document);
         cost(&plan, &found.run, verbose);
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::trace)?;
         match trouble.or(unwritten).or(unkept) {

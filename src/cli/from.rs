@@ -69,6 +69,12 @@ fn concluded(files: &[PathBuf], words: &args::Diagnose) -> Result<Exit, Failure>
 }
 
 fn measure(words: &args::Diagnose) -> Result<Exit, Failure> {
+    if words.mx.is_some() || words.app.is_some() || !words.probing.dns.is_empty() {
+        return Err(Failure::usage(
+            "other people's probes resolve names themselves, and make no connection",
+            "leave out --mx, --dns and --app, or leave out --from; name one mail host as TARGET",
+        ));
+    }
     let mut files = Vec::new();
     let mut machines = Vec::new();
     for from in &words.from {
@@ -120,7 +126,7 @@ fn prepared(words: &args::Diagnose, from: &str) -> Result<Prepared, Failure> {
     };
     let (protocol, port) = request::protocol(&words.probing)?;
     let task = Task {
-        target: Host::parse(&words.probing.target)?.host,
+        target: Host::parse(words.probing.target())?.host,
         reference: Host::parse(reference)?.host,
         protocol: match protocol {
             Protocol::Tcp => "TCP",

@@ -7,12 +7,15 @@
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `from`: measurements by RIPE Atlas and Globalping
+//! * `app`: a real exchange with the service
 //! * `registry`: what published lists say of a target
 //! * `keep`: what `--pcap` and `--bundle` write
 //! * `several`, `via`: several uplinks and targets in one run
+//! * `names`, `mx`: names resolved once, by whom was chosen; the mail hosts of a domain
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
+mod app;
 mod args;
 mod cache;
 mod compare;
@@ -28,6 +31,8 @@ mod from;
 mod import;
 mod keep;
 mod live;
+mod mx;
+mod names;
 mod opt_out;
 mod output;
 mod progress;

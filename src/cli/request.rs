@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::args::Probing;
 use super::failure::Failure;
+use super::names::Names;
 use crate::bundle::Name;
-use crate::net::{self, Clock, Family, ResolveError};
+use crate::net::{Clock, Family, ResolveError};
 use crate::number::special;
 use crate::probe::Budget;
 use crate::probe::pace::Pace;
@@ -93,7 +94,10 @@ pub struct Request {
 
 /// The protocol and port that the words ask for.
 pub fn protocol(words: &Probing) -> Result<(Protocol, Option<u16>), Failure> {
-    let target = Endpoint::parse(&words.target)?;
+    let target = match words.target() {
+        "" => Endpoint { host: String::new(), port: None },
+        target => Endpoint::parse(target)?,
+    };
     let protocol = match (words.icmp, words.udp) {
         (true, _) => Protocol::Icmp,
         (_, true) => Protocol::Udp,
@@ -131,6 +135,8 @@ pub struct Beside<'a> {
     pub check: Option<&'a str>,
     /// The target's other ports and protocols.
     pub variants: Variants<'a>,
+    /// Addresses that are given in place of a name, and whose they are.
+    pub called: &'a [(IpAddr, String)],
     /// The target itself by small packets, where the size of packets is in question; then nothing else is compared with.
     pub small: bool,
 }
@@ -154,7 +160,7 @@ const LEAST_SIZE_V6: u16 = 1280;
 const MOST_VARIANTS: usize = 8;
 
 /// Checks the words and resolves the names.
-pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> {
+pub fn request(words: &Probing, beside: Beside<'_>, resolver: &Names) -> Result<Request, Failure> {
     let (protocol, port) = protocol(words)?;
     if words.first > words.max {
         return Err(Failure::usage(
@@ -162,7 +168,7 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
             "turn them round: -f FIRST -m MAX",
         ));
     }
-    let target = Endpoint::parse(&words.target)?;
+    let target = Endpoint::parse(words.target())?;
     let endpoints =
         |texts: &[String]| texts.iter().map(|text| Endpoint::parse(text)).collect::<Result<Vec<_>, _>>();
     let (references, hints) = (endpoints(beside.references)?, endpoints(beside.hints)?);
@@ -183,7 +189,7 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
     let names = RefCell::new(Vec::new());
     // Evidence says how a name became an address, and when.
     let lookup = |host: &str, family| {
-        let found = net::lookup(host, family)?;
+        let found = resolver.lookup(host, family)?;
         let asked_at = Clock::start().started_at().rfc3339();
         names.borrow_mut().push(Name { host: host.to_owned(), asked_at, addresses: found.addresses.clone() });
         Ok::<_, ResolveError>(found)
@@ -273,6 +279,11 @@ pub fn request(words: &Probing, beside: Beside<'_>) -> Result<Request, Failure> 
         destinations.push(crate::probe::small_control(&destinations[0]));
     } else {
         destinations.extend(variants_of(&destinations[0], beside.variants)?);
+    }
+    for destination in &mut destinations {
+        if let Some((_, name)) = beside.called.iter().find(|(address, _)| *address == destination.address) {
+            destination.host.clone_from(name);
+        }
     }
     let mut candidates = Vec::new();
     for endpoint in &hints {

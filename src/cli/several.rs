@@ -4,10 +4,12 @@
 //! divided between them beforehand, so that no one has to wait for another and the sum keeps the limits. All sockets are open
 //! before privilege is given up and the first thread begins. A signal reaches all of them.
 
+use std::net::IpAddr;
 use std::thread;
 
 use serde_json::Value;
 
+use super::app;
 use super::args;
 use super::cache::{Cache, Key};
 use super::compare;
@@ -15,6 +17,8 @@ use super::diagnose::{self, Compared};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::live::{self, Data, Files, Live};
+use super::mx;
+use super::names::Names;
 use super::opt_out::OptOut;
 use super::output::{self, Sink};
 use super::progress::Progress;
@@ -22,6 +26,7 @@ use super::registry;
 use super::request::{self, Request};
 use super::via::{self, Via};
 use crate::joint::Hints;
+use crate::net::{Family, Steering};
 use crate::probe::Budget;
 use crate::report::{self, Document, Measured, Runs, Session, safe};
 use crate::session::search;
@@ -32,9 +37,15 @@ use crate::verdict::Kind;
 /// Most measurements at once: each still gets three packets a second.
 const MOST: usize = 16;
 
+/// The port of mail between servers (RFC 5321 §4.5.4.2).
+const SMTP: u16 = 25;
+
+/// Most references of one target.
+const MOST_REFERENCES: usize = 8;
+
 /// Whether the words ask for more than the one usual measurement.
 pub fn asked(words: &args::Diagnose) -> bool {
-    !words.via.is_empty() || !words.also.is_empty()
+    !words.via.is_empty() || !words.also.is_empty() || words.mx.is_some()
 }
 
 /// `lasthop diagnose` with several uplinks or targets.
@@ -43,7 +54,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         refuse(words)?;
         let mut sink = Sink::open(&words.output)?;
         let compared = Compared::of(words)?;
-        let requests = requests(words, &compared)?;
+        let names = Names::by(&words.probing.dns)?;
+        let requests = requests(words, &compared, &names)?;
         let verbose = words.output.verbose > 0;
         let opt_out = match (compared.searches, &words.opt_out) {
             (false, None) => None,
@@ -60,7 +72,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let cache = Cache::of_user(words.no_cache);
         let mut runs = Vec::new();
         for one in opened {
-            runs.push(one.ready(words, &compared, &data, &opt_out, &cache, known));
+            runs.push(one.ready(words, &data, &opt_out, &cache, known));
         }
         if let Some(session) = runs.iter().find_map(Prepared::session) {
             known.asdb.clone_from(&session.asdb);
@@ -77,6 +89,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
                 false => Failure { message: format!("{}: {}", one.name, failure.message), ..failure },
             }));
             let mut document = one.document;
+            names.tell(&mut document);
             match registry::look_up(registry::open(&words.registry)?, &document) {
                 Ok(listings) => document.registry = listings,
                 Err(failure) => troubles.push(failure),
@@ -146,11 +159,17 @@ struct Wanted<'a> {
     via: Option<&'a Via>,
     label: Option<String>,
     request: Request,
-    socket: crate::net::Steering,
+    /// References may be searched for.
+    searches: bool,
+    socket: Steering,
 }
 
 /// Every target by every uplink. A name is resolved once, so that all uplinks are asked about the same address.
-fn requests<'a>(words: &'a args::Diagnose, compared: &Compared) -> Result<Vec<Wanted<'a>>, Failure> {
+fn requests<'a>(
+    words: &'a args::Diagnose,
+    compared: &Compared,
+    names: &Names,
+) -> Result<Vec<Wanted<'a>>, Failure> {
     let mut probing = words.probing.clone();
     // The uplinks' addresses say which version of IP it is.
     for source in words.via.iter().filter_map(Via::source) {
@@ -162,36 +181,29 @@ fn requests<'a>(words: &'a args::Diagnose, compared: &Compared) -> Result<Vec<Wa
         }
         probing.source = Some(source);
     }
-    let mut targets = vec![words.probing.target.clone()];
-    for target in &words.also {
-        if targets.contains(target) {
-            return Err(Failure::usage(
-                format!("the target {target} is given twice"),
-                "leave out one of them",
-            ));
-        }
-        targets.push(target.clone());
-    }
+    let (aims, called) = aims(words, &mut probing, compared, names)?;
     let ways: Vec<Option<&Via>> =
         if words.via.is_empty() { vec![None] } else { words.via.iter().map(Some).collect() };
-    let count = ways.len() * targets.len();
+    let count = ways.len() * aims.len();
     if count > MOST {
         return Err(Failure::usage(
-            format!("{} targets by {} uplinks are {count} measurements at once", targets.len(), ways.len()),
+            format!("{} targets by {} uplinks are {count} measurements at once", aims.len(), ways.len()),
             format!("at most {MOST} share one budget: name fewer"),
         ));
     }
     let mut all = Vec::new();
-    for target in &targets {
-        let mut probing = args::Probing { target: target.clone(), ..probing.clone() };
+    for Aim { target, name, compared } in &aims {
+        let mut probing = args::Probing { target: Some(target.clone()), ..probing.clone() };
+        let first = words.probing.target();
         let own = request::Endpoint::parse(target)?.port;
-        if target != &words.probing.target && own.is_some() {
+        if target != first && own.is_some() {
             // The port written with a target is its own.
             (probing.positional_port, probing.port) = (None, None);
-        } else if target != &words.probing.target && probing.positional_port.or(probing.port).is_none() {
-            probing.port = request::Endpoint::parse(&words.probing.target)?.port;
+        } else if !first.is_empty() && target != first && probing.positional_port.or(probing.port).is_none() {
+            probing.port = request::Endpoint::parse(first)?.port;
         }
-        let request = request::request(&probing, compared.beside(words))?;
+        let beside = request::Beside { called: &called, ..compared.beside(words) };
+        let request = request::request(&probing, beside, names)?;
         if !words.via.is_empty() && request.interface.is_some() {
             return Err(Failure::usage(
                 format!("{target} names an interface, and so does --via"),
@@ -201,37 +213,101 @@ fn requests<'a>(words: &'a args::Diagnose, compared: &Compared) -> Result<Vec<Wa
         for via in &ways {
             let number = all.len() as u64;
             let place = |via: &Via| via.label.clone().unwrap_or_else(|| via.spec.clone());
-            let name = match (via.map(place), targets.len()) {
+            let name = match (via.map(place), aims.len()) {
                 (Some(place), 1) => place,
-                (Some(place), _) => format!("{place}, {target}"),
-                (None, _) => target.clone(),
+                (Some(place), _) => format!("{place}, {name}"),
+                (None, _) => name.clone(),
             };
             let socket = match via {
                 Some(via) => via.steering(request.family)?,
-                None => crate::net::Steering {
+                None => Steering {
                     source: words.probing.source,
                     mark: words.probing.fwmark,
                     vrf: words.probing.vrf.clone(),
                     interface: None,
                 },
             };
+            app::refuse(words, &socket)?;
+            let interface = socket.interface.clone().or_else(|| request.interface.clone());
             let probes = (request.budget.probes / ways.len() as u32).max(1);
             all.push(Wanted {
                 name: if count == 1 { String::new() } else { name },
                 via: *via,
                 label: via.and_then(|via| via.label.clone()).or_else(|| words.probing.label.clone()),
                 request: Request {
-                    interface: socket.interface.clone().or_else(|| request.interface.clone()),
+                    interface: interface.clone(),
                     pace: request.pace.among(count as u32),
                     budget: Budget { probes, ..request.budget },
                     seed: request.seed.wrapping_add(number),
                     ..request.clone()
                 },
-                socket,
+                searches: compared.searches,
+                socket: Steering { interface, ..socket },
             });
         }
     }
     Ok(all)
+}
+
+/// One target, and whom to compare it with.
+struct Aim {
+    /// As the user could write it.
+    target: String,
+    /// What it is called among others.
+    name: String,
+    compared: Compared,
+}
+
+/// Whose addresses stand in place of names.
+type Called = Vec<(IpAddr, String)>;
+
+/// Whom to measure: what the words name, or the mail hosts of a domain.
+fn aims(
+    words: &args::Diagnose,
+    probing: &mut args::Probing,
+    compared: &Compared,
+    names: &Names,
+) -> Result<(Vec<Aim>, Called), Failure> {
+    let Some(domain) = &words.mx else {
+        let mut aims: Vec<Aim> = Vec::new();
+        for target in std::iter::once(words.probing.target()).chain(words.also.iter().map(String::as_str)) {
+            if aims.iter().any(|known| known.target == target) {
+                return Err(Failure::usage(
+                    format!("the target {target} is given twice"),
+                    "leave out one of them",
+                ));
+            }
+            let compared = compared.with(words, Vec::new());
+            aims.push(Aim { target: target.to_owned(), name: target.to_owned(), compared });
+        }
+        return Ok((aims, Vec::new()));
+    };
+    if !probing.icmp && !probing.udp && probing.port.is_none() {
+        probing.port = Some(SMTP);
+    }
+    let family = mx::family(probing);
+    (probing.ipv4, probing.ipv6) = (family == Family::V4, family == Family::V6);
+    let hosts = mx::hosts(domain, family, MOST, names)?;
+    let mut aims = Vec::new();
+    for host in &hosts {
+        let references = if probing.size.is_some() { Vec::new() } else { mx::references(host, &hosts) };
+        let given = |address: &IpAddr| {
+            let is = |named: &String| {
+                hosts.iter().any(|one| one.address == *address && one.name.eq_ignore_ascii_case(named))
+                    || request::Endpoint::parse(named).is_ok_and(|one| one.host == address.to_string())
+            };
+            compared.named.iter().any(is)
+        };
+        let room = MOST_REFERENCES.saturating_sub(compared.named.len());
+        let references = references.into_iter().filter(|one| !given(one)).take(room);
+        let alone = hosts.iter().filter(|one| one.name == host.name).count() == 1;
+        aims.push(Aim {
+            target: host.address.to_string(),
+            name: if alone { host.name.clone() } else { format!("{} {}", host.name, host.address) },
+            compared: compared.with(words, references.map(|one| one.to_string()).collect()),
+        });
+    }
+    Ok((aims, hosts.into_iter().map(|host| (host.address, host.name)).collect()))
 }
 
 /// One measurement, its sockets open or refused.
@@ -271,6 +347,7 @@ struct Ready {
     session: Session,
     search: Option<Search>,
     key: Option<Key>,
+    socket: Steering,
 }
 
 impl Prepared {
@@ -286,13 +363,12 @@ impl Opened<'_> {
     fn ready(
         self,
         words: &args::Diagnose,
-        compared: &Compared,
         data: &Data,
         opt_out: &[ipnetwork::IpNetwork],
         cache: &Cache,
         known: &Session,
     ) -> Prepared {
-        let Wanted { name, via, label, request, .. } = self.wanted;
+        let Wanted { name, via, label, request, searches, socket } = self.wanted;
         let spec = via.map(|via| via.spec.clone());
         let target = &request.destinations[0];
         let live = match self.live {
@@ -316,9 +392,9 @@ impl Opened<'_> {
         }
         vantage.via = spec;
         let asdb = Some(data.describe(live.wire.started_at()));
-        let prefix = compared.searches.then(|| search::announced(&grounds, target.address)).flatten();
+        let prefix = searches.then(|| search::announced(&grounds, target.address)).flatten();
         let key = prefix.map(|prefix| Key { prefix, protocol: target.protocol, port: target.port });
-        let search = compared.searches.then(|| Search {
+        let search = searches.then(|| Search {
             hints: request.hints.clone(),
             opt_out: opt_out.to_vec(),
             source_ports: live.spare,
@@ -333,7 +409,14 @@ impl Opened<'_> {
                 diagnose::introduce_search(search, prefix);
             }
         }
-        Prepared::Ready(Box::new(Ready { name, live, session: Session { vantage, asdb }, search, key }))
+        Prepared::Ready(Box::new(Ready {
+            name,
+            live,
+            session: Session { vantage, asdb },
+            search,
+            key,
+            socket,
+        }))
     }
 }
 
@@ -372,7 +455,7 @@ fn measure(
 }
 
 fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Result<Done, Failure> {
-    let Ready { name, live, session, search, key } = ready;
+    let Ready { name, live, session, search, key, socket } = ready;
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
     let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
@@ -390,7 +473,7 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Resu
     let trouble = diagnose::trouble(&found.run, found.fault.as_ref());
     diagnose::left_out(&found.run);
     let searched = found.search.as_ref().map(Searched::record);
-    let document = report::document(
+    let mut document = report::document(
         &session,
         Measured {
             run: &found.run,
@@ -402,6 +485,7 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Resu
         },
         trouble.as_ref().map(Failure::schema),
     );
+    document.app = app::attempt(words, &found.run, found.verdict.kind, &socket);
     if verbose && let Some(searched) = &found.search {
         diagnose::touched(searched);
     }

@@ -39,6 +39,7 @@
 //! * The IPv6 header is rebuilt from what the kernel tells of it: extension headers are gone and the flow label is 0.
 
 mod clock;
+pub mod dns;
 mod error;
 mod filter;
 mod host;
@@ -50,6 +51,7 @@ mod receiver;
 mod request;
 mod resolve;
 mod route;
+mod service;
 mod table;
 mod wire;
 
@@ -59,7 +61,8 @@ pub use host::{Synchronisation, kernel, program, synchronisation};
 pub use interfaces::{Interface, interfaces};
 pub use receiver::Stamps;
 pub use request::{DEFAULT_PORTS, DEFAULT_RECEIVE_BUFFER, Family, MOST_PORTS, Request};
-pub use resolve::{Resolved, lookup, resolve};
+pub use resolve::{Resolved, lookup, lookup_by, resolve};
 pub use route::Route;
+pub use service::{Service, Tried, attempt};
 pub use table::{Steering, steer};
 pub use wire::LiveWire;

@@ -38,6 +38,18 @@ pub fn resolve(host: &str, family: Option<Family>) -> Result<Vec<IpAddr>, Resolv
 /// # Errors
 /// [`ResolveError`], which tells a name that does not exist from one without an address of the family.
 pub fn lookup(host: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
+    lookup_by(host, family, &mut |name| system(host, name))
+}
+
+/// As [`lookup`], with another resolver than the system's for what is a name and no address.
+///
+/// # Errors
+/// As [`lookup`], and whatever `resolver` says.
+pub fn lookup_by(
+    host: &str,
+    family: Option<Family>,
+    resolver: &mut dyn FnMut(&str) -> Result<Vec<IpAddr>, ResolveError>,
+) -> Result<Resolved, ResolveError> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if bare.is_empty() {
         return Err(ResolveError::Empty);
@@ -52,7 +64,7 @@ pub fn lookup(host: &str, family: Option<Family>) -> Result<Resolved, ResolveErr
         Err(_) if bare != host || interface.is_some() || name.contains(':') || ends_in_a_number(name) => {
             return Err(ResolveError::Malformed { host: host.to_owned() });
         }
-        Err(_) => system(host, name)?,
+        Err(_) => resolver(name)?,
     };
     let mut seen = BTreeSet::new();
     let all: Vec<IpAddr> =

@@ -12,7 +12,7 @@ use super::escape::{clip, clip_to};
 use super::rows::{Lane, asn_text};
 use super::runs::Runs;
 use crate::number::special;
-use crate::trace::schema::{AsTable, Balancer, Document, Listing, Path, TooBig, Variant, Verdict};
+use crate::trace::schema::{App, AsTable, Balancer, Document, Listing, Path, TooBig, Variant, Verdict};
 
 /// The most characters of a sentence that is shown; verdicts stay far below.
 const SENTENCE: usize = 1200;
@@ -20,6 +20,8 @@ const SENTENCE: usize = 1200;
 const HOST: usize = 255;
 /// The most ASes that a line names.
 const MOST_NAMED: usize = 8;
+/// Questions to resolvers that are listed.
+const MOST_LOOKUPS: usize = 4;
 /// Places of a joint conclusion that are listed.
 const MOST_ROWS: usize = 50;
 
@@ -486,6 +488,8 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
     }
     notes.extend(search(document));
     notes.extend(document.registry.iter().take(8).map(listing));
+    notes.extend(resolved(document));
+    notes.extend(document.app.as_ref().map(exchange));
     if let Some(far) = &document.check {
         let what = match (far.answered, far.distance) {
             (false, _) => "does not answer".to_owned(),
@@ -506,6 +510,58 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
             1 => notes.push("1 more reference is in the JSON.".to_owned()),
             more => notes.push(format!("{more} more references are in the JSON.")),
         }
+    }
+    notes
+}
+
+/// What the service itself said.
+fn exchange(app: &App) -> String {
+    let protocol = clip(&app.protocol).to_uppercase();
+    let said = app.said.as_ref().map_or_else(String::new, |said| format!(": {}", clip_to(said, 200)));
+    match &app.error {
+        None => format!("The service works: it answers {protocol} after {:.2} s{said}.", app.seconds),
+        Some(error) => format!(
+            "The host answers, but {protocol} does not work there: {} ({:.2} s){said}.",
+            clip_to(error, 200),
+            app.seconds
+        ),
+    }
+}
+
+/// What servers of the user's choice said of the names, and what is doubtful of it. The system's resolver goes unmentioned:
+/// every program trusts it.
+fn resolved(document: &Document) -> Vec<String> {
+    let name = |text: &str| clip_to(text, HOST).into_owned();
+    let mut notes = Vec::new();
+    let asked: Vec<_> = document.dns.iter().filter(|lookup| lookup.server.is_some()).collect();
+    let told = asked.iter().take(MOST_LOOKUPS).map(|lookup| {
+        let answers: Vec<String> = lookup.answers.iter().take(4).map(|answer| name(&answer.data)).collect();
+        let more = if lookup.answers.len() > 4 { ", …" } else { "" };
+        let said = match (&lookup.error, answers.is_empty()) {
+            (Some(error), _) => name(error),
+            (None, true) => "none".to_owned(),
+            (None, false) => answers.join(", "),
+        };
+        let server = lookup.server.as_deref().unwrap_or_default();
+        let server = server.strip_suffix(":53").unwrap_or(server);
+        format!(
+            "{} {} {said}{more} ({})",
+            name(&lookup.name),
+            clip(lookup.kind.as_deref().unwrap_or("")),
+            name(server)
+        )
+    });
+    let told: Vec<String> = told.collect();
+    if let Some(first) = asked.first() {
+        let rest = match asked.len().saturating_sub(MOST_LOOKUPS) {
+            0 => String::new(),
+            more => format!("; {more} more in the JSON"),
+        };
+        notes.push(format!("DNS, {}: {}{rest}.", day_and_time(&first.asked_at), told.join("; ")));
+    }
+    if document.origin.is_none() {
+        let doubts = document.findings.iter().take(MOST_FINDINGS);
+        notes.extend(doubts.map(|finding| format!("Names: {}.", clip_to(&finding.text, 400))));
     }
     notes
 }

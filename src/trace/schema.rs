@@ -128,6 +128,16 @@ pub struct Document {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub registry: Vec<Listing>,
+    /// How the names became addresses: every question of the run to a resolver.
+    #[serde(
+        default,
+        deserialize_with = "few::<{most::OTHERS}, _, _>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub dns: Vec<Lookup>,
+    /// The exchange with the service, where one was asked for and the target is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
 }
 
 impl Document {
@@ -155,6 +165,49 @@ pub struct Origin {
     /// Number or name of the measurement in its network (RIPE Atlas, Globalping).
     #[serde(default)]
     pub measurement: Option<String>,
+}
+
+/// A real exchange with the target's service, after it was found to be reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct App {
+    /// `smtp`, `tls` or `http`.
+    pub protocol: String,
+    /// The service answered as one that works.
+    pub works: bool,
+    /// What it said first: a line of at most 200 letters, as it came; null if nothing came.
+    pub said: Option<String>,
+    /// From the first packet until it was said, or nothing more was awaited.
+    pub seconds: f64,
+    /// Why it does not count as working; null if it does.
+    pub error: Option<String>,
+}
+
+/// One question to a resolver, and the answer that the run was made with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lookup {
+    /// The name that was asked for.
+    pub name: String,
+    /// `A`, `AAAA` or `MX`; null where the system's resolver chose.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The server, address and port; null for the system's resolver.
+    pub server: Option<String>,
+    /// RFC 3339 UTC with fraction.
+    pub asked_at: String,
+    /// The records, in the order of the answer, aliases on the way to them first.
+    #[serde(deserialize_with = "few::<{most::OTHERS}, _, _>")]
+    pub answers: Vec<LookupAnswer>,
+    /// Why there is no answer; null if there is one, if only an empty one.
+    pub error: Option<String>,
+}
+
+/// One record of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupAnswer {
+    /// An address; an MX record's preference and host, `10 mx1.example.`; or `alias of NAME`.
+    pub data: String,
+    /// How long the server says that it holds, in seconds; null from the system's resolver.
+    pub ttl: Option<u32>,
 }
 
 /// What one published list says of the target; true of that file and of nothing else.
@@ -773,6 +826,34 @@ fn registry() -> Value {
     json!({"type": "array", "items": listing})
 }
 
+/// The exchange with the service, for [`json_schema`].
+fn app() -> Value {
+    let optional = json!({"type": ["string", "null"]});
+    json!({
+        "type": "object", "required": ["protocol", "works", "said", "seconds", "error"],
+        "properties": {
+            "protocol": {"enum": ["smtp", "tls", "http"]}, "works": {"type": "boolean"}, "said": optional,
+            "seconds": {"type": "number", "minimum": 0}, "error": optional,
+        },
+    })
+}
+
+/// What resolvers said, for [`json_schema`].
+fn dns() -> Value {
+    let (text, optional) = (json!({"type": "string"}), json!({"type": ["string", "null"]}));
+    let answer = json!({
+        "type": "object", "required": ["data", "ttl"],
+        "properties": {"data": text, "ttl": {"type": ["integer", "null"], "minimum": 0}},
+    });
+    json!({"type": "array", "items": {
+        "type": "object", "required": ["name", "type", "server", "asked_at", "answers", "error"],
+        "properties": {
+            "name": text, "type": {"enum": ["A", "AAAA", "MX", null]}, "server": optional, "asked_at": text,
+            "answers": {"type": "array", "items": answer}, "error": optional,
+        },
+    }})
+}
+
 /// The fixed lists of words, for [`json_schema`].
 #[derive(Clone, Debug)]
 pub struct WordLists {
@@ -1026,5 +1107,7 @@ pub fn json_schema(words: &WordLists) -> Value {
     });
     // Apart, since the macro above is as deep as macros go.
     whole["$defs"]["run"]["properties"]["registry"] = registry();
+    whole["$defs"]["run"]["properties"]["dns"] = dns();
+    whole["$defs"]["run"]["properties"]["app"] = app();
     whole
 }

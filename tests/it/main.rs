@@ -15,6 +15,7 @@ mod laws;
 /// Shared with the benches, as `prefixes` is.
 #[path = "../../benches/support/mmdb.rs"]
 mod mmdb;
+mod mx;
 mod net;
 mod packet;
 mod pdf;
