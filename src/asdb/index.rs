@@ -227,9 +227,11 @@ struct Blocks {
     /// One for each /18: the place of its first answer, and in the low five bits how far an address inside the /18 is shifted
     /// to count its answers from there: 8 for blocks of /24, 14 if there is but one.
     nodes: Vec<u32>,
-    /// [`Blocks::NOBODY`] where no AS is named, [`Blocks::SPLIT`] where only the array tells: several segments begin in the /24,
-    /// or several ASes announce it. At most 64 for each /18, so 64 MiB in a table made to need them; real ones need a seventh.
+    /// [`Blocks::NOBODY`] where no AS is named, [`Blocks::SPLIT`] where only the array tells: several segments begin in the /24.
+    /// At most 64 for each /18, so 64 MiB in a table made to need them; real ones need a seventh.
     origins: Vec<Asn>,
+    /// A bit for each of them: several ASes announce it, and this is the first.
+    several: Vec<u64>,
 }
 
 impl Blocks {
@@ -245,16 +247,16 @@ impl Blocks {
     fn new<'a>(plane: &Plane<u32>, listed: impl Fn(u32) -> &'a [Asn]) -> Self {
         let mut nodes = Vec::with_capacity(Self::NODES as usize);
         // The first answer is nobody's, for all who have no other.
-        let mut origins = vec![Self::NOBODY];
+        let mut origins = vec![(Self::NOBODY, false)];
         // The segment that holds the address looked at.
         let mut place = 0;
         let last_of = |place: usize| plane.range(place).last;
         let origin_of = |place: usize| match listed(plane.stretches[place].value) {
-            [] => Self::NOBODY,
-            [one] if *one != Self::NOBODY => *one,
-            _ => Self::SPLIT,
+            [] => (Self::NOBODY, false),
+            [first, rest @ ..] if *first != Self::NOBODY => (*first, !rest.is_empty()),
+            _ => (Self::SPLIT, false),
         };
-        let mut answers = [Self::NOBODY; 64];
+        let mut answers = [(Self::NOBODY, false); 64];
         for node in 0..Self::NODES {
             let (first, last) = (node << 14, node << 14 | Self::LOW);
             while last_of(place) < first {
@@ -263,7 +265,7 @@ impl Blocks {
             if last_of(place) >= last {
                 let origin = origin_of(place);
                 let base = match origins.last() {
-                    _ if origin == Self::NOBODY => 0,
+                    _ if origin.0 == Self::NOBODY => 0,
                     Some(before) if *before == origin => origins.len() - 1,
                     _ => {
                         origins.push(origin);
@@ -284,7 +286,7 @@ impl Blocks {
                 let inside = last_of(place).min(last) - first;
                 let whole = (inside as usize + 1) >> 8;
                 let (origin, end) =
-                    if whole > block { (origin_of(place), whole) } else { (Self::SPLIT, block + 1) };
+                    if whole > block { (origin_of(place), whole) } else { ((Self::SPLIT, false), block + 1) };
                 if block > 0 && answers[block - 1] != origin {
                     changes |= block;
                 }
@@ -295,22 +297,32 @@ impl Blocks {
             nodes.push((origins.len() as u32) << 5 | (8 + width));
             origins.extend(answers.iter().step_by(1 << width));
         }
-        origins.shrink_to_fit();
-        Self { nodes, origins }
+        let mut several = vec![0u64; origins.len().div_ceil(64)];
+        for (place, _) in origins.iter().enumerate().filter(|(_, (_, several))| *several) {
+            several[place / 64] |= 1 << (place % 64);
+        }
+        Self { nodes, origins: origins.into_iter().map(|(origin, _)| origin).collect(), several }
     }
 
-    /// The answer for the block that an address is in.
+    /// The place of the answer for the block that an address is in.
     #[inline]
-    fn at(&self, address: u32) -> &Asn {
+    fn place(&self, address: u32) -> usize {
         let node = self.nodes[(address >> 14) as usize];
-        &self.origins[((node >> 5) + ((address & Self::LOW) >> (node & 31))) as usize]
+        ((node >> 5) + ((address & Self::LOW) >> (node & 31))) as usize
+    }
+
+    /// The first origin of the block that an address is in.
+    #[inline]
+    fn first(&self, address: u32) -> Asn {
+        self.origins[self.place(address)]
     }
 
     /// The origin, where it is one or none; `None` where only the array tells.
     #[inline]
     fn listed(&self, address: u32) -> Option<&[Asn]> {
-        let origin = self.at(address);
-        if *origin == Self::SPLIT {
+        let place = self.place(address);
+        let origin = &self.origins[place];
+        if *origin == Self::SPLIT || self.several[place / 64] >> (place % 64) & 1 != 0 {
             return None;
         }
         let one = std::slice::from_ref(origin);
@@ -318,7 +330,7 @@ impl Blocks {
     }
 
     fn bytes(&self) -> usize {
-        size_of_val(&*self.nodes) + size_of_val(&*self.origins)
+        size_of_val(&*self.nodes) + size_of_val(&*self.origins) + size_of_val(&*self.several)
     }
 }
 
@@ -411,7 +423,7 @@ impl Index {
     pub fn origin(&self, address: IpAddr) -> Option<Asn> {
         let IpAddr::V4(four) = address else { return self.asns(address).first().copied() };
         let four = u32::from(four);
-        let mut origin = *self.blocks.at(four);
+        let mut origin = self.blocks.first(four);
         if origin == Blocks::SPLIT {
             origin = self.listed(self.four.value(four)).first().copied().unwrap_or(Blocks::NOBODY);
         }
