@@ -1,8 +1,8 @@
 //! What people paste: one or many traces in a text.
 //!
 //! A terminal's copy, a mail with two traces and a greeting, a looking glass's page, a router's console. First the bytes
-//! become lines ([`decode`], [`page`]); then the lines are cut into blocks, each from one header to the next ([`split`]);
-//! then the dialect that knows the header reads its block. The table of dialects is [`DIALECTS`]: one row each, the first
+//! become lines (`decode`, `page`); then the lines are cut into blocks, each from one header to the next (`split`);
+//! then the dialect that knows the header reads its block. The table of dialects is `DIALECTS`: one row each, the first
 //! that knows a line has it.
 //!
 //! Every block has one of three outcomes: clean, doubtful (lines that were not understood are findings), failed with its
