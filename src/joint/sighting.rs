@@ -1,6 +1,6 @@
 //! From documents to what each says of its target.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -276,10 +276,10 @@ fn learn_names(document: &Document, names: &mut BTreeMap<u32, String>) {
 
 /// The destinations that the question is about: those that are named, those of our own diagnoses, and those to which a path
 /// stops. A host that answers everywhere and was only compared with is none.
-fn wanted(runs: &[Document], hints: &Hints<'_>) -> BTreeSetOfKeys {
-    let mut named = BTreeSetOfKeys::default();
-    let mut stops = BTreeSetOfKeys::default();
-    let mut any = BTreeSetOfKeys::default();
+fn wanted(runs: &[Document], hints: &Hints<'_>) -> Keys {
+    let mut named = Keys::default();
+    let mut stops = Keys::default();
+    let mut any = Keys::default();
     for document in runs {
         let Some(path) = &document.target else { continue };
         let Some(key) = Key::of(path) else { continue };
@@ -297,7 +297,8 @@ fn wanted(runs: &[Document], hints: &Hints<'_>) -> BTreeSetOfKeys {
     if stops.is_empty() { any } else { stops }
 }
 
-type BTreeSetOfKeys = std::collections::HashSet<Key>;
+/// Destinations.
+type Keys = HashSet<Key>;
 
 /// The networks in which paths to a destination end where they arrive.
 fn homes(runs: &[Document]) -> HashMap<Key, u32> {
