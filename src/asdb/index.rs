@@ -419,15 +419,26 @@ impl Index {
     /// Whether there is, is as good as a coin's toss for a random address, and a processor that guesses wrong has waited for
     /// memory in vain: here nothing has to be guessed.
     #[must_use]
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call costs as much as the answer: an address travels by memory"
+    )]
+    #[inline(always)]
     pub fn origin(&self, address: IpAddr) -> Option<Asn> {
         let IpAddr::V4(four) = address else { return self.asns(address).first().copied() };
         let four = u32::from(four);
         let mut origin = self.blocks.first(four);
         if origin == Blocks::SPLIT {
-            origin = self.listed(self.four.value(four)).first().copied().unwrap_or(Blocks::NOBODY);
+            origin = self.first_inside(four);
         }
         (origin != Blocks::NOBODY).then_some(origin)
+    }
+
+    /// The first origin of an address whose /24 is split.
+    #[cold]
+    #[inline(never)]
+    fn first_inside(&self, address: u32) -> Asn {
+        self.listed(self.four.value(address)).first().copied().unwrap_or(Blocks::NOBODY)
     }
 
     #[inline]
