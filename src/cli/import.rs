@@ -65,15 +65,19 @@ fn convert(words: &args::Import) -> Result<Exit, Failure> {
         match read {
             Ok(outcome) => told(file, &outcome, words.output.verbose > 0),
             Err(failure) => {
-                runs.documents.push(refused(file, &failure));
-                failed.get_or_insert(failure).say();
+                failure.say();
+                // People are told on stderr; a document tells programs.
+                if words.output.file().is_some() || words.output.format.is_some() {
+                    runs.documents.push(refused(file, &failure));
+                }
+                failed.get_or_insert(failure);
             }
         }
     }
     if runs.documents.len() == MOST {
         output::talk(&format!("only the first {MOST} runs are shown; --json writes them all"));
     }
-    if let Some(sink) = &mut sink {
+    if let Some(sink) = sink.as_mut().filter(|_| failed.is_none() || !runs.documents.is_empty()) {
         sink.write_set(runs)?;
     }
     Ok(failed.map_or(Exit::Ok, |failure| failure.exit))
