@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
+use crate::trace::ReplyKind;
 use crate::trace::schema::{Document, Hop, Path, Responder};
 
 /// Probes to the target that stayed silent where the reference answered, from which on bounds are firm: two hops of three probes,
@@ -145,6 +146,14 @@ fn refuses(hop: &Hop) -> bool {
     hop.responders.iter().any(|one| !one.replies.unreachable.is_empty() || !one.marks.is_empty())
 }
 
+/// A policy is spelled out. No route and no neighbour are not: the destination's last router, numbered by its provider, says
+/// them of a host that is down.
+fn prohibits(hop: &Hop) -> bool {
+    let rows = hop.responders.iter().flat_map(|one| &one.replies.unreachable);
+    let mut kinds = rows.map(|row| ReplyKind::Unreachable { icmp_type: row.icmp_type, code: row.code });
+    kinds.any(ReplyKind::is_prohibited)
+}
+
 /// The path of a reference, or another target's, hop by hop with who may own each.
 struct Lane<'a> {
     hops: Vec<&'a Hop>,
@@ -209,7 +218,7 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
         if let Some(near) = before.iter().map(|hop| owners(hop)).find(|asns| !asns.is_empty()) {
             found.asns.extend(near);
         }
-        found.firm = !here.is_empty();
+        found.firm = !here.is_empty() && prohibits(last);
         found.crossed.retain(|asn| !found.asns.contains(asn));
         return found;
     }

@@ -193,6 +193,37 @@ fn text_alone_names_nobody_while_no_one_sees_the_host_alive() {
     assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]), "{joint:#?}");
 }
 
+/// A path of another tool's trace that ends with this ICMP unreachable from its last hop.
+fn refused(asn: u32, icmp_type: u8, code: u8, mark: &str) -> Document {
+    let mut target = path(TARGET, Some(19905), &format!("203.0.113.1={asn} 203.0.113.5={asn}"), false);
+    let last = &mut target["hops"][1]["responders"][0];
+    last["replies"] = json!({
+        "time_exceeded": 0, "syn_ack": 0, "rst": 0, "echo_reply": 0,
+        "unreachable": [{"type": icmp_type, "code": code, "count": 3}],
+    });
+    last["marks"] = json!([mark]);
+    run("a", Some("traceroute"), target, Value::Null)
+}
+
+#[test]
+fn only_a_policy_that_is_spelled_out_is_a_refusal_that_names_somebody() {
+    let works = || own("spb", "reachable", &[], WORKS);
+    // No neighbour or no route: a destination's last router, numbered by its provider, says the same of a host that is down.
+    for (icmp_type, code, mark) in [(3, 1, "!H"), (3, 0, "!N"), (1, 3, "!H"), (1, 0, "!N")] {
+        let joint = conclusion(&[refused(8359, icmp_type, code, mark), works()]);
+        assert_eq!((joint.kind, joint.asns.len()), ("inconclusive", 0), "{mark}: {joint:#?}");
+    }
+    // A bare mark whose meaning is not known is none either.
+    let mut marked = refused(8359, 3, 13, "!");
+    marked.target.as_mut().unwrap().hops[1].responders[0].replies.unreachable.clear();
+    assert_eq!(conclusion(&[marked, works()]).kind, "inconclusive");
+    // Administratively prohibited is.
+    for (icmp_type, code) in [(3, 9), (3, 10), (3, 13), (1, 1)] {
+        let joint = conclusion(&[refused(8359, icmp_type, code, "!X"), works()]);
+        assert!(joint.asns.contains(&8359), "{joint:#?}");
+    }
+}
+
 #[test]
 fn two_providers_that_each_drop_are_both_named() {
     let fails =
