@@ -26,8 +26,6 @@ pub struct Bounds {
     pub crossed: BTreeSet<u32>,
     /// The network of the last hop that answered.
     pub last: Option<u32>,
-    /// A device refused, and these are its owners.
-    pub refused: bool,
     /// The last router that the target's packets are known to have reached.
     pub after: Option<IpAddr>,
     /// The next one on a reference's path.
@@ -101,7 +99,7 @@ impl<'a> Around<'a> {
     /// Whether a network that no address shows may stand between a router of `near` and the router of `far` at `address`. A router
     /// shows the address of the link it is asked by, so that the same address means the same link, and one router before it; if
     /// that router shows addresses of several networks, each is a neighbour's, and whose it is itself is not known.
-    pub fn hides(&self, near: &[u32], far: &[u32], address: Option<IpAddr>) -> bool {
+    fn hides(&self, near: &[u32], far: &[u32], address: Option<IpAddr>) -> bool {
         if near.is_empty() || far.is_empty() || near.iter().any(|asn| far.contains(asn)) {
             return false;
         }
@@ -213,7 +211,6 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
     let inside = before.iter().take_while(|hop| owners(hop).iter().all(|asn| here.contains(asn))).count();
     found.crossed = before[inside..].iter().flat_map(|hop| owners(hop)).copied().collect();
     if refuses(last) {
-        found.refused = true;
         found.asns.extend(&here);
         if let Some(near) = before.iter().map(|hop| owners(hop)).find(|asns| !asns.is_empty()) {
             found.asns.extend(near);

@@ -29,19 +29,6 @@ pub enum Grade {
 }
 
 impl Grade {
-    /// In words.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Text => "pasted text",
-            Self::Mtr => "totals of mtr",
-            Self::Globalping => "Globalping",
-            Self::Atlas => "RIPE Atlas or scamper",
-            Self::Own => "a run of lasthop",
-            Self::OwnPackets => "a run of lasthop with its packets",
-        }
-    }
-
     /// How far a single piece of it is believed as to whose network it was.
     pub(super) const fn weight(self) -> f64 {
         match self {
@@ -151,7 +138,7 @@ struct Place {
     file: Option<String>,
 }
 
-fn place(document: &Document) -> (Place, String) {
+fn place(document: &Document) -> Place {
     let vantage = &document.vantage;
     let origin = document.origin.as_ref();
     let own = origin.is_none();
@@ -173,7 +160,7 @@ fn place(document: &Document) -> (Place, String) {
     };
     // What has a name of its own is the same place in every file.
     let file = file.filter(|_| known.is_none() && source.is_none());
-    (Place { label: label.clone(), asn, file }, label)
+    Place { label, asn, file }
 }
 
 /// The references of a vantage: paths that reach their host, by the network of the host.
@@ -192,10 +179,9 @@ pub fn all(runs: &[Document], hints: &Hints<'_>) -> Seen {
     let mut columns: HashMap<Key, usize> = HashMap::new();
     let mut rows = Vec::with_capacity(runs.len());
     for document in runs {
-        let (place, label) = place(document);
-        let asn = place.asn;
-        let row = *places.entry(place).or_insert_with(|| {
-            seen.vantages.push(VantageRow { label, asn });
+        let place = place(document);
+        let row = *places.entry(place).or_insert_with_key(|place| {
+            seen.vantages.push(VantageRow { label: place.label.clone(), asn: place.asn });
             seen.vantages.len() - 1
         });
         rows.push(row);
@@ -324,9 +310,12 @@ fn common(one: IpAddr, other: IpAddr) -> Option<u32> {
     }
 }
 
-/// The addresses of a path that arrives.
-fn passed(path: &Path) -> Vec<IpAddr> {
-    path.hops.iter().flat_map(|hop| &hop.responders).filter_map(|one| one.address).collect()
+/// The target answers: every network and every router on its path has carried its packets.
+fn works(path: &Path, sighting: &mut Sighting) {
+    let hops = path.hops.iter().flat_map(|hop| &hop.responders);
+    sighting.state = State::Works;
+    sighting.bounds.crossed = bounds::on(path);
+    sighting.passed = hops.filter_map(|one| one.address).collect();
 }
 
 fn judge(
@@ -341,42 +330,31 @@ fn judge(
     if let Some(verdict) = &document.verdict {
         let asns: BTreeSet<u32> = verdict.asns.iter().copied().collect();
         let sure = verdict.location_confidence.min(verdict.attribution_confidence);
-        match verdict.kind.as_str() {
+        let home = destination.into_iter();
+        // What became of the packets, who may be to blame, and whether nobody else may.
+        let lost = match verdict.kind.as_str() {
             "reachable" => {
-                sighting.state = State::Works;
-                sighting.bounds.crossed = bounds::on(path);
-                sighting.passed = passed(path);
+                works(path, sighting);
+                None
             }
             "lost_inside_as" | "lost_at_as_border" | "rejected" | "injected" | "routing_fault"
             | "partial" => {
-                sighting.state = State::Stops;
                 sighting.judged = !asns.is_empty();
-                sighting.bounds = bounds::bounds(path, &[], destination, around);
-                sighting.bounds.firm = sighting.judged;
-                sighting.bounds.asns = asns;
                 sighting.confidence = sure;
+                Some((State::Stops, asns, sighting.judged))
             }
             "destination_network" => {
-                sighting.state = State::Stops;
-                sighting.bounds = bounds::bounds(path, &[], destination, around);
-                sighting.bounds.asns = asns.into_iter().chain(destination).collect();
-                sighting.bounds.firm = true;
                 sighting.confidence = sure;
+                Some((State::Stops, asns.into_iter().chain(home).collect(), true))
             }
-            "host_or_return_path" => {
-                sighting.state = State::Host;
-                sighting.bounds = bounds::bounds(path, &[], destination, around);
-                sighting.bounds.asns = destination.into_iter().collect();
-                sighting.bounds.firm = true;
-            }
+            "host_or_return_path" => Some((State::Host, home.collect(), true)),
             // A range may have an unseen network in it.
-            "lost_in_as_range" => {
-                sighting.state = State::Stops;
-                sighting.bounds = bounds::bounds(path, &[], destination, around);
-                sighting.bounds.asns = asns;
-                sighting.bounds.firm = false;
-            }
-            _ => {}
+            "lost_in_as_range" => Some((State::Stops, asns, false)),
+            _ => None,
+        };
+        if let Some((state, asns, firm)) = lost {
+            sighting.state = state;
+            sighting.bounds = Bounds { asns, firm, ..bounds::bounds(path, &[], destination, around) };
         }
         let parse = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
         sighting.bounds.after = parse(&verdict.after).or(sighting.bounds.after);
@@ -396,9 +374,7 @@ fn judge(
         return;
     }
     if path.reached {
-        sighting.state = State::Works;
-        sighting.bounds.crossed = bounds::on(path);
-        sighting.passed = passed(path);
+        works(path, sighting);
         return;
     }
     if document.error.is_some() || path.hops.is_empty() {
