@@ -1,40 +1,27 @@
 //! `compare`: runs from several places, our own and other tools', to one matrix and one conclusion.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::net::IpAddr;
+use std::io::BufRead as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::args;
 use super::exit::Exit;
-use super::failure::{Failure, error_text};
-use super::import::{MOST, Reader};
+use super::failure::Failure;
+use super::import::{MOST, Reader, input, name_of, unreadable};
 use super::live::{Data, Files};
 use super::output::{self, Sink};
 use super::registry;
-use super::report::saved;
+use super::report::{all, parsed};
 use crate::bundle;
-use crate::import::HEAD;
 use crate::joint::{self, Hints, Joint};
 use crate::number::Asn;
 use crate::path::Origins as _;
-use crate::report::Runs;
-use crate::trace::schema::{Document, Listing};
+use crate::report::{Runs, safe};
+use crate::trace::schema::Document;
 
 /// `lasthop compare`.
 pub fn compare(words: &args::Compare) -> Exit {
-    match matched(words) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            if words.output.prints_json() {
-                failure.document();
-            }
-            failure.say();
-            failure.exit
-        }
-    }
+    matched(words).unwrap_or_else(|failure| failure.end(words.output.prints_json()))
 }
 
 fn matched(words: &args::Compare) -> Result<Exit, Failure> {
@@ -67,8 +54,7 @@ impl Asked<'_> {
     /// Reads everything, concludes, and writes the set.
     pub fn answer(&self, data: Files<'_>) -> Result<Exit, Failure> {
         let mut sink = Sink::open(self.output)?;
-        // A wrong name is told before anything is read.
-        registry::open(self.registry)?;
+        let mut lists = registry::open(self.registry)?;
         let data = data.read()?;
         let reader = Reader::new(&data, None, None);
         let mut hints = Hints {
@@ -88,36 +74,17 @@ impl Asked<'_> {
             }
         }
         let joint = joint_of(&documents, &data, &hints);
-        let exit = joint.as_ref().map_or(Exit::Inconclusive, exit_of);
-        let unread = self.look_up(&mut documents).err();
+        let exit = joint.as_ref().and_then(|joint| Exit::of_word(joint.kind)).unwrap_or(Exit::Inconclusive);
+        let unread = registry::look_up(&mut lists, &mut documents).err();
         let conclusion = joint.as_ref().and_then(|joint| serde_json::to_value(joint).ok());
-        sink.write_set(Runs::set(documents, conclusion))?;
-        match unread {
+        let unwritten = sink.write_all(&Runs::set(documents, conclusion))?;
+        match unwritten.or(unread) {
             None => Ok(exit),
             Some(failure) => {
                 failure.say();
                 Ok(failure.exit)
             }
         }
-    }
-}
-
-impl Asked<'_> {
-    /// What the lists say of each target. Lists are long and targets few: each list is read once for every target.
-    fn look_up(&self, documents: &mut [Document]) -> Result<(), Failure> {
-        let mut known: HashMap<(String, Option<IpAddr>), Vec<Listing>> = HashMap::new();
-        for document in documents.iter_mut().filter(|_| !self.registry.is_empty()) {
-            let Some(target) = &document.target else { continue };
-            let key = (target.host.clone(), target.address);
-            document.registry = match known.get(&key) {
-                Some(listings) => listings.clone(),
-                None => {
-                    let listings = registry::look_up(registry::open(self.registry)?, document)?;
-                    known.entry(key).or_insert(listings).clone()
-                }
-            };
-        }
-        Ok(())
     }
 }
 
@@ -128,62 +95,25 @@ pub fn joint_of(documents: &[Document], data: &Data, hints: &Hints<'_>) -> Optio
     joint::conclude(documents, &Hints { adjacent: Some(&adjacent), ..hints.clone() })
 }
 
-/// The status of a joint conclusion.
-pub fn exit_of(joint: &Joint) -> Exit {
-    match joint.kind {
-        "reachable" => Exit::Ok,
-        "lost_inside_as" | "lost_at_as_border" | "rejected" | "injected" | "routing_fault" | "partial" => {
-            Exit::Named
-        }
-        "inconclusive" => Exit::Inconclusive,
-        _ => Exit::Unnamed,
-    }
-}
-
 /// Reads whatever kind of runs a file holds; says whether their packets are kept with them.
 fn open(path: &Path, reader: &Reader<'_>, documents: &mut Vec<Document>) -> Result<bool, Failure> {
-    let standard = path == Path::new("-");
-    let unreadable = |error: &io::Error| {
-        Failure::input(
-            format!("cannot read {}: {}", path.display(), error_text(error)),
-            Some("give runs of lasthop, bundles, or the output of other tools".into()),
-        )
-    };
-    let mut head = Vec::new();
-    if !standard {
-        let file = File::open(path).map_err(|error| unreadable(&error))?;
-        file.take(HEAD as u64).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
-        if is_ours(&head) {
-            documents.extend(saved(path)?.documents);
-            return Ok(bundle::is_bundle(&head));
-        }
+    let name = name_of(path);
+    let mut input = input(path)?;
+    let head = input.fill_buf().map_err(|error| unreadable(path, &error))?;
+    if is_ours(head) {
+        let with_packets = bundle::is_bundle(head);
+        let bytes = all(input).map_err(|error| unreadable(path, &error))?;
+        documents.extend(parsed(bytes, &name)?.documents);
+        return Ok(with_packets);
     }
-    let mut take = |document: Document| {
+    reader.stream(&mut *input, &name, &mut |document| {
         if documents.len() == MOST {
+            output::talk(&format!("{}: only {MOST} runs are compared, the rest is left out", safe(&name)));
             return ControlFlow::Break(());
         }
         documents.push(document);
         ControlFlow::Continue(())
-    };
-    if !standard {
-        reader.file(path, &mut take)?;
-    } else {
-        let mut bytes = BufReader::with_capacity(HEAD, io::stdin().lock());
-        let start = io::BufRead::fill_buf(&mut bytes).map_err(|error| unreadable(&error))?;
-        if is_ours(start) {
-            let mut whole = Vec::new();
-            bytes
-                .take(crate::report::LARGEST + 1)
-                .read_to_end(&mut whole)
-                .map_err(|error| unreadable(&error))?;
-            let runs = Runs::read(whole).map_err(|error| {
-                Failure::input(format!("cannot read standard input: {error}"), Some(error.hint().into()))
-            })?;
-            documents.extend(runs.documents);
-        } else {
-            reader.stream(&mut bytes, "standard input", &mut take)?;
-        }
-    }
+    })?;
     Ok(false)
 }
 

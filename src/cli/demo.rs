@@ -32,16 +32,7 @@ const CONFIDENCE: f64 = 0.99;
 /// `lasthop demo`.
 pub fn demo(words: &args::Demo) -> Exit {
     let result = if words.list { list(words) } else { play(words) };
-    match result {
-        Ok(exit) => exit,
-        Err(failure) => {
-            if words.output.prints_json() {
-                failure.document();
-            }
-            failure.say();
-            failure.exit
-        }
-    }
+    result.unwrap_or_else(|failure| failure.end(words.output.prints_json()))
 }
 
 fn list(words: &args::Demo) -> Result<Exit, Failure> {

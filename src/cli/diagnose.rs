@@ -20,9 +20,9 @@ use crate::capture::{About, Tap};
 use crate::net::{self, LiveWire, Steering};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
-use crate::report::{self, Measured, Session};
+use crate::report::{self, Document, Measured, Session};
 use crate::session::search::{self, Outcome};
-use crate::session::{self, Search, Searched};
+use crate::session::{self, Diagnosis, Search, Searched};
 use crate::trace::record::Settings;
 use crate::trace::{End, Protocol, Run, SendFault};
 
@@ -49,7 +49,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             interface: request.interface.clone(),
         };
         app::refuse(words, &socket)?;
-        let lists = registry::open(&words.registry)?;
+        let mut lists = registry::open(&words.registry)?;
         let verbose = words.output.verbose > 0;
         // A list that was named is checked even where no search is made.
         let opt_out = match (searches, &words.opt_out) {
@@ -96,32 +96,10 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         {
             cache.keep(key, searched);
         }
-        let searched = found.search.as_ref().map(Searched::record);
-        let trouble = trouble(&found.run, found.fault.as_ref());
-        left_out(&found.run);
-        let mut document = report::document(
-            known,
-            Measured {
-                run: &found.run,
-                target: &found.target,
-                references: &found.references,
-                verdict: Some(&found.verdict),
-                search: searched.as_ref(),
-                matrix: !words.matrix.is_empty(),
-            },
-            trouble.as_ref().map(Failure::schema),
-        );
+        let (mut document, trouble) = written(known, &found, words, &plan, &socket);
         names.tell(&mut document);
-        document.app = app::attempt(words, &found.run, found.verdict.kind, &socket);
         // A list that cannot be read does not cost the measurement.
-        let listings = registry::look_up(lists, &document);
-        let (listings, unread) =
-            listings.map_or_else(|failure| (Vec::new(), Some(failure)), |all| (all, None));
-        document.registry = listings;
-        if verbose && let Some(searched) = &found.search {
-            touched(searched);
-        }
-        cost(&plan, &found.run, verbose);
+        let unread = registry::look_up(&mut lists, std::slice::from_mut(&mut document)).err();
         let grounds = data.grounds();
         let around =
             Surroundings { table: &data.table, origins: &grounds, names: &request.names, simulated: None };
@@ -135,6 +113,35 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             None => Ok(Exit::of(found.verdict.kind)),
         }
     })
+}
+
+/// The document of a measurement that has ended, with what broke in it; what else is to be told of it goes to stderr.
+pub fn written(
+    known: &Session,
+    found: &Diagnosis,
+    words: &args::Diagnose,
+    plan: &Plan,
+    socket: &Steering,
+) -> (Document, Option<Failure>) {
+    let trouble = trouble(&found.run, found.fault.as_ref());
+    left_out(&found.run);
+    let searched = found.search.as_ref().map(Searched::record);
+    let measured = Measured {
+        run: &found.run,
+        target: &found.target,
+        references: &found.references,
+        verdict: Some(&found.verdict),
+        search: searched.as_ref(),
+        matrix: !words.matrix.is_empty(),
+    };
+    let mut document = report::document(known, measured, trouble.as_ref().map(Failure::schema));
+    document.app = app::attempt(words, &found.run, found.verdict.kind, socket);
+    let verbose = words.output.verbose > 0;
+    if verbose && let Some(searched) = &found.search {
+        touched(searched);
+    }
+    cost(plan, &found.run, verbose);
+    (document, trouble)
 }
 
 /// What the words say of comparing.
@@ -383,7 +390,7 @@ pub fn touched(searched: &Searched) {
     }
 }
 
-pub fn cost(plan: &Plan, run: &Run, verbose: bool) {
+fn cost(plan: &Plan, run: &Run, verbose: bool) {
     if !verbose {
         return;
     }
@@ -404,7 +411,7 @@ pub fn cost(plan: &Plan, run: &Run, verbose: bool) {
 }
 
 /// What broke during the measurement, if anything did.
-pub fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
+fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
     if let Some(fault) = fault {
         return Some(Failure::from(fault));
     }
@@ -432,7 +439,7 @@ pub fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
 }
 
 /// References that this host did not let out a single probe to are no comparison; that should not pass in silence.
-pub fn left_out(run: &Run) {
+fn left_out(run: &Run) {
     for id in run.references() {
         let tried = run.probes.iter().rev().find(|probe| probe.destination == id);
         let Some(fault) = tried.and_then(|probe| probe.fault) else { continue };

@@ -59,6 +59,14 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The status of a verdict of this word; `None` for a word that is no verdict's.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Kind::ALL.iter().find(|kind| kind.word() == word).map(|kind| Self::of(*kind))
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

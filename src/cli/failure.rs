@@ -63,6 +63,15 @@ impl Failure {
         }
     }
 
+    /// How a command ends that failed: told, in a document as well if one was asked for.
+    pub fn end(self, prints_json: bool) -> Exit {
+        if prints_json {
+            self.document();
+        }
+        self.say();
+        self.exit
+    }
+
     /// The same for a program, as a document's `error`.
     pub fn schema(&self) -> schema::Failure {
         schema::Failure { kind: self.kind.to_owned(), message: self.message.clone(), hint: self.hint.clone() }

@@ -46,16 +46,7 @@ struct Keys {
 
 /// `lasthop diagnose TARGET -r REFERENCE --from …`.
 pub fn diagnose(words: &args::Diagnose) -> Exit {
-    match measure(words) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            if words.output.prints_json() {
-                failure.document();
-            }
-            failure.say();
-            failure.exit
-        }
-    }
+    measure(words).unwrap_or_else(|failure| failure.end(words.output.prints_json()))
 }
 
 /// What is concluded of result files, in the networks' own formats.

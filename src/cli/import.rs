@@ -11,7 +11,7 @@ use super::failure::{Failure, error_text};
 use super::live::{Data, Files};
 use super::output::{self, Sink};
 use crate::asdb::sources::Packing;
-use crate::import::{self, Outcome};
+use crate::import::{self, HEAD, Outcome};
 use crate::net::Clock;
 use crate::path::Atlas;
 use crate::report::{self, Runs, safe};
@@ -23,16 +23,7 @@ pub const MOST: usize = 10_000;
 
 /// `lasthop import`.
 pub fn import(words: &args::Import) -> Exit {
-    match convert(words) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            if words.output.prints_json() {
-                failure.document();
-            }
-            failure.say();
-            failure.exit
-        }
-    }
+    convert(words).unwrap_or_else(|failure| failure.end(words.output.prints_json()))
 }
 
 fn convert(words: &args::Import) -> Result<Exit, Failure> {
@@ -77,8 +68,11 @@ fn convert(words: &args::Import) -> Result<Exit, Failure> {
     if runs.documents.len() == MOST {
         output::talk(&format!("only the first {MOST} runs are shown; --json writes them all"));
     }
-    if let Some(sink) = sink.as_mut().filter(|_| failed.is_none() || !runs.documents.is_empty()) {
-        sink.write_set(runs)?;
+    if let Some(sink) = sink.as_mut().filter(|_| failed.is_none() || !runs.documents.is_empty())
+        && let Some(failure) = sink.write_all(&runs)?
+    {
+        failure.say();
+        return Ok(failure.exit);
     }
     Ok(failed.map_or(Exit::Ok, |failure| failure.exit))
 }
@@ -140,8 +134,28 @@ fn refused(file: &Path, failure: &Failure) -> Document {
     }
 }
 
+/// Opens a file that may hold any kind of run, `-` being standard input.
+pub fn input(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::with_capacity(HEAD, io::stdin())));
+    }
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(unreadable(path, &io::Error::other("it is a folder")));
+    }
+    Ok(Box::new(BufReader::with_capacity(1 << 18, file)))
+}
+
+/// A file that cannot be read.
+pub fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::input(
+        format!("cannot read {}: {}", name_of(path), error_text(error)),
+        Some("give runs of lasthop, bundles, or the output of a traceroute or a like tool, or - and that by a pipe".into()),
+    )
+}
+
 /// What a file is called.
-fn name_of(file: &Path) -> String {
+pub fn name_of(file: &Path) -> String {
     if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
@@ -181,21 +195,7 @@ impl<'a> Reader<'a> {
         path: &Path,
         each: &mut dyn FnMut(Document) -> ControlFlow<()>,
     ) -> Result<Outcome, Failure> {
-        let name = name_of(path);
-        let unreadable = |error: &io::Error| {
-            Failure::input(
-                format!("cannot read {name}: {}", error_text(error)),
-                Some("give the output of a traceroute or a like tool, or - and that by a pipe".into()),
-            )
-        };
-        if path == Path::new("-") {
-            return self.stream(&mut BufReader::new(io::stdin().lock()), &name, each);
-        }
-        let file = File::open(path).map_err(|error| unreadable(&error))?;
-        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            return Err(unreadable(&io::Error::other("it is a folder")));
-        }
-        self.stream(&mut BufReader::with_capacity(1 << 18, file), &name, each)
+        self.stream(&mut *input(path)?, &name_of(path), each)
     }
 
     /// The same of a stream, packed or not.

@@ -107,19 +107,6 @@ pub fn for_stdout(format: Format) -> Result<(), Failure> {
     }
 }
 
-impl Sink {
-    /// Writes a set of runs, to the file first.
-    pub fn write_set(&mut self, runs: Runs) -> Result<(), Failure> {
-        let unwritten = self.file.as_mut().and_then(|InFile { path, file, format, look }| {
-            let options = Options { look: *look, ..Options::default() };
-            replace(file, path, |out| report::write(out, &runs, *format, options)).err()
-        });
-        let options = Options { look: self.look, ..Options::default() };
-        stdout(|out| report::write(out, &runs, self.format, options))?;
-        unwritten.map_or(Ok(()), Err)
-    }
-}
-
 /// The format that a file's name says, if it has an ending.
 pub fn format_of(path: &Path) -> Result<Option<Format>, Failure> {
     let Some(ending) = path.extension() else { return Ok(None) };

@@ -3,14 +3,16 @@
 //! The lists are opened before anything is measured, so that a wrong name is told at once, and read when privilege is gone
 //! and the target's address is known.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, error_text};
 use crate::asdb::sources::packed::{Hashed, Stream};
 use crate::registry::{self, Error, Format, Found, HEAD, Profile, Question};
-use crate::trace::schema::{Document, Listing, ListingMatch};
+use crate::trace::schema::{self, Document, Listing, ListingMatch};
 
 /// A profile longer than this is none.
 const LONGEST_PROFILE: u64 = 64 << 10;
@@ -75,47 +77,68 @@ fn unreadable(path: &Path, problem: &str) -> Failure {
     )
 }
 
-/// What each list says of the document's target, its address and its name.
+/// What each list says of each document's target, its address and its name. Lists are long and targets few: each list is read
+/// once for every target.
 ///
 /// # Errors
-/// The first list that cannot be read to its end, or is none: its silence would say something that is not so.
-pub fn look_up(lists: Vec<List>, document: &Document) -> Result<Vec<Listing>, Failure> {
-    let Some(target) = document.target.as_ref().filter(|_| !lists.is_empty()) else { return Ok(Vec::new()) };
+/// The first list that cannot be read to its end, or is none: its silence would say something that is not so. Documents that
+/// were reached before it keep what was found.
+pub fn look_up(lists: &mut [List], documents: &mut [Document]) -> Result<(), Failure> {
+    let mut known: HashMap<(String, Option<IpAddr>), Vec<Listing>> = HashMap::new();
+    if lists.is_empty() {
+        return Ok(());
+    }
+    for document in documents {
+        let Some(target) = &document.target else { continue };
+        let key = (target.host.clone(), target.address);
+        document.registry = match known.get(&key) {
+            Some(listings) => listings.clone(),
+            None => {
+                let listings = of_target(lists, target)?;
+                known.entry(key).or_insert(listings).clone()
+            }
+        };
+    }
+    Ok(())
+}
+
+fn of_target(lists: &mut [List], target: &schema::Path) -> Result<Vec<Listing>, Failure> {
     let mut asked: Vec<String> = target.address.iter().map(ToString::to_string).collect();
-    if target.host.parse::<std::net::IpAddr>().is_err() && !target.host.is_empty() {
+    if target.host.parse::<IpAddr>().is_err() && !target.host.is_empty() {
         asked.push(target.host.clone());
     }
     let question = Question::new(target.address, asked.iter().skip(1).map(String::as_str));
-    lists.into_iter().map(|list| ask(list, &question, &asked)).collect()
+    lists.iter_mut().map(|list| ask(list, &question, &asked)).collect()
 }
 
-fn ask(list: List, question: &Question, asked: &[String]) -> Result<Listing, Failure> {
-    let List { path, mut file, form } = list;
+fn ask(list: &mut List, question: &Question, asked: &[String]) -> Result<Listing, Failure> {
+    let List { path, file, form } = list;
     let failed = |error: Error| {
         Failure::input(
             format!("cannot use the register {}: {error}", path.display()),
             Some(error.hint().into()),
         )
     };
-    let broken = |error: &io::Error| unreadable(&path, &error_text(error));
+    let broken = |error: &io::Error| unreadable(path, &error_text(error));
+    file.rewind().map_err(|error| broken(&error))?;
     let mut head = [0; 4];
     let count = file.read(&mut head).map_err(|error| broken(&error))?;
     file.rewind().map_err(|error| broken(&error))?;
     let (found, digest) = if head[..count] == *b"PK\x03\x04" {
         // The digest is of the file as given, the archive.
-        let digest = Hashed::new(BufReader::new(&file)).digest().map_err(|error| broken(&error))?;
+        let digest = Hashed::new(BufReader::new(&*file)).digest().map_err(|error| broken(&error))?;
         file.rewind().map_err(|error| broken(&error))?;
-        (zipped(&file, &form, question).map_err(failed)?, digest)
+        (zipped(file, form, question).map_err(failed)?, digest)
     } else {
-        let mut hashed = Hashed::new(BufReader::with_capacity(1 << 18, &file));
+        let mut hashed = Hashed::new(BufReader::with_capacity(1 << 18, &*file));
         let mut silent = |_: u64| {};
         let found = Stream::open(&mut hashed, &mut silent)
             .map_err(|(_, _, error)| Error::Reading(error))
-            .and_then(|mut stream| read(stream.input(), &form, question))
+            .and_then(|mut stream| read(stream.input(), form, question))
             .map_err(failed)?;
         (found, hashed.digest().map_err(|error| broken(&error))?)
     };
-    Ok(listing(&path, &digest.to_string(), asked, found))
+    Ok(listing(path, &digest.to_string(), asked, found))
 }
 
 /// The register in an archive, as operators get it: the largest file, beside which there is a signature.

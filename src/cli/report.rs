@@ -17,11 +17,7 @@ pub fn report(words: &args::Report) -> Exit {
         Ok(()) => Exit::Ok,
         Err(failure) => {
             let prints_json = words.json || (words.file().is_none() && words.format == Some(Format::Json));
-            if prints_json {
-                failure.document();
-            }
-            failure.say();
-            failure.exit
+            failure.end(prints_json)
         }
     }
 }
@@ -114,6 +110,11 @@ pub fn saved(path: &Path) -> Result<Runs, Failure> {
             Some("give a run that `lasthop diagnose -o run.json` or --bundle wrote, or - and the run by a pipe".into()),
         )
     })?;
+    parsed(bytes, &name)
+}
+
+/// The same of its bytes; `name` is what the user calls them.
+pub fn parsed(bytes: Vec<u8>, name: &str) -> Result<Runs, Failure> {
     if bundle::is_bundle(&bytes) {
         let bundle = bundle::open(&bytes).map_err(|error| {
             Failure::input(
@@ -129,7 +130,7 @@ pub fn saved(path: &Path) -> Result<Runs, Failure> {
 }
 
 /// All bytes, and one more than is allowed at most.
-fn all(file: impl Read) -> io::Result<Vec<u8>> {
+pub fn all(file: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -28,11 +28,10 @@ use super::via::{self, Via};
 use crate::joint::Hints;
 use crate::net::{Family, Steering};
 use crate::probe::Budget;
-use crate::report::{self, Document, Measured, Runs, Session, safe};
+use crate::report::{self, Document, Runs, Session, safe};
 use crate::session::search;
 use crate::session::{self, Search, Searched};
 use crate::trace::WallTime;
-use crate::verdict::Kind;
 
 /// Most measurements at once: each still gets three packets a second.
 const MOST: usize = 16;
@@ -56,15 +55,13 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let compared = Compared::of(words)?;
         let names = Names::by(&words.probing.dns)?;
         let requests = requests(words, &compared, &names)?;
-        let verbose = words.output.verbose > 0;
         let opt_out = match (compared.searches, &words.opt_out) {
             (false, None) => None,
             (_, named) => Some(OptOut::open(named.as_deref())),
         };
         let files =
             Files::open(words.probing.db.as_deref(), words.probing.as_rel.as_deref(), &words.probing.ixp)?;
-        // A wrong name is told before anything is measured.
-        registry::open(&words.registry)?;
+        let mut lists = registry::open(&words.registry)?;
         let opened = requests.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         live::unprivileged()?;
         let data = files.read()?;
@@ -77,7 +74,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         if let Some(session) = runs.iter().find_map(Prepared::session) {
             known.asdb.clone_from(&session.asdb);
         }
-        let measured = measure(runs, words, &data, verbose)?;
+        let measured = measure(runs, words, &data)?;
         let mut troubles = Vec::new();
         let mut documents = Vec::new();
         for one in measured {
@@ -90,12 +87,9 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             }));
             let mut document = one.document;
             names.tell(&mut document);
-            match registry::look_up(registry::open(&words.registry)?, &document) {
-                Ok(listings) => document.registry = listings,
-                Err(failure) => troubles.push(failure),
-            }
             documents.push(document);
         }
+        troubles.extend(registry::look_up(&mut lists, &mut documents).err());
         let conclusion = conclusion(&documents, &data);
         let exit = exit(conclusion.as_ref(), &documents);
         let unwritten = sink.write_all(&Runs::of(documents, conclusion))?;
@@ -122,10 +116,9 @@ pub fn conclusion(runs: &[Document], data: &Data) -> Option<Value> {
 
 /// The status of the conclusion; without one that of the run that accuses most. `None` if no run concludes anything.
 fn exit(conclusion: Option<&Value>, runs: &[Document]) -> Option<Exit> {
-    let of = |word: &str| Kind::ALL.iter().find(|kind| kind.word() == word).map(|kind| Exit::of(*kind));
-    let together = conclusion.and_then(|all| all.get("kind")).and_then(Value::as_str).and_then(of);
-    let each: Vec<Exit> =
-        runs.iter().filter_map(|run| run.verdict.as_ref()).filter_map(|one| of(&one.kind)).collect();
+    let together = conclusion.and_then(|all| all.get("kind")).and_then(Value::as_str).and_then(Exit::of_word);
+    let verdicts = runs.iter().filter_map(|run| run.verdict.as_ref());
+    let each: Vec<Exit> = verdicts.filter_map(|one| Exit::of_word(&one.kind)).collect();
     let order = [Exit::Named, Exit::Unnamed, Exit::Inconclusive, Exit::Ok];
     together.or_else(|| order.into_iter().find(|exit| each.contains(exit)))
 }
@@ -430,12 +423,7 @@ struct Done {
 }
 
 /// All at once, each on a thread of its own.
-fn measure(
-    runs: Vec<Prepared>,
-    words: &args::Diagnose,
-    data: &Data,
-    verbose: bool,
-) -> Result<Vec<Done>, Failure> {
+fn measure(runs: Vec<Prepared>, words: &args::Diagnose, data: &Data) -> Result<Vec<Done>, Failure> {
     thread::scope(|scope| {
         let begun: Vec<_> = runs
             .into_iter()
@@ -443,7 +431,7 @@ fn measure(
                 Prepared::Failed { name, failure, document } => {
                     Err(Box::new(Done { name, document: *document, trouble: Some(failure), found: None }))
                 }
-                Prepared::Ready(ready) => Ok(scope.spawn(move || one(*ready, words, data, verbose))),
+                Prepared::Ready(ready) => Ok(scope.spawn(move || one(*ready, words, data))),
             })
             .collect();
         let ended = begun.into_iter().map(|run| match run {
@@ -454,7 +442,7 @@ fn measure(
     })
 }
 
-fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Result<Done, Failure> {
+fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failure> {
     let Ready { name, live, session, search, key, socket } = ready;
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
@@ -470,26 +458,7 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data, verbose: bool) -> Resu
     );
     progress.end();
     let found = found?;
-    let trouble = diagnose::trouble(&found.run, found.fault.as_ref());
-    diagnose::left_out(&found.run);
-    let searched = found.search.as_ref().map(Searched::record);
-    let mut document = report::document(
-        &session,
-        Measured {
-            run: &found.run,
-            target: &found.target,
-            references: &found.references,
-            verdict: Some(&found.verdict),
-            search: searched.as_ref(),
-            matrix: !words.matrix.is_empty(),
-        },
-        trouble.as_ref().map(Failure::schema),
-    );
-    document.app = app::attempt(words, &found.run, found.verdict.kind, &socket);
-    if verbose && let Some(searched) = &found.search {
-        diagnose::touched(searched);
-    }
-    diagnose::cost(&plan, &found.run, verbose);
+    let (document, trouble) = diagnose::written(&session, &found, words, &plan, &socket);
     let found = key.zip(found.search).filter(|(_, searched)| searched.is_worth_keeping());
     Ok(Done { name, document, trouble, found })
 }

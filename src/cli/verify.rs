@@ -19,16 +19,7 @@ const LONGEST: u64 = 1 << 30;
 
 /// `lasthop verify`.
 pub fn verify(words: &args::Verify) -> Exit {
-    match check(words) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            if words.json {
-                failure.document();
-            }
-            failure.say();
-            failure.exit
-        }
-    }
+    check(words).unwrap_or_else(|failure| failure.end(words.json))
 }
 
 fn check(words: &args::Verify) -> Result<Exit, Failure> {

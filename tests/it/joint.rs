@@ -194,3 +194,41 @@ fn the_story_from_text_alone() {
     assert_eq!(set["conclusion"]["kind"], "inconclusive");
     assert!(set["conclusion"]["next_step"].as_str().unwrap().contains("from another network"));
 }
+
+/// A bundle is one by its content, from a pipe as well.
+#[test]
+fn compare_takes_a_bundle_from_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("b.zip");
+    lasthop(&["demo", "--bundle", bundle.to_str().unwrap()]);
+    let output = Command::new(env!("CARGO_BIN_EXE_lasthop"))
+        .args(["compare", "-", "--json"])
+        .stdin(fs::File::open(&bundle).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(10), "{}", text(&output.stderr));
+    let set: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(set["conclusion"]["asns"], json!([8359]));
+    assert_eq!(set["conclusion"]["grade"], "own_packets");
+}
+
+/// Each target is looked up, each in the whole of the list.
+#[test]
+fn compare_looks_every_target_up() {
+    let mail = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/import/two-providers.txt");
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list.txt");
+    fs::write(&list, "198.51.100.0/24\n185.70.40.101\n").unwrap();
+    let list = list.to_str().unwrap();
+    let output = lasthop(&["compare", mail, "--registry", list, "--json"]);
+    assert_eq!(output.status.code(), Some(10), "{}", text(&output.stderr));
+    let set: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let listed: Vec<bool> = set["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["registry"][0]["listed"].as_bool().unwrap())
+        .collect();
+    assert_eq!(listed, [true, false, true]);
+    assert_eq!(lasthop(&["compare", mail, "--registry", "no-such-list"]).status.code(), Some(4));
+}
