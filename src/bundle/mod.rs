@@ -81,7 +81,7 @@ pub struct ClockState {
     pub synchronised: Option<bool>,
     /// What does, or says that it does.
     pub source: Option<String>,
-    /// How far it was off, in nanoseconds; null if nothing tells.
+    /// How far it was off, in nanoseconds, positive where it was ahead; null if nothing tells.
     pub offset_ns: Option<i64>,
     /// How far it can have been off when it was last measured, in nanoseconds; null if nothing tells.
     #[serde(default)]

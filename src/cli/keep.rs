@@ -21,9 +21,8 @@ use crate::trace::Run;
 /// Where the password of a secret key may be.
 const PASSWORD: &str = "LASTHOP_KEY_PASSWORD";
 
-/// What a bundle says of the clock's offset where no file tells.
-const UNKNOWN: &str =
-    "unknown: no time daemon here writes down how far the clock is off, and the kernel is not asked";
+/// What a bundle says of the clock's offset where nobody tells.
+const UNKNOWN: &str = "unknown: no time daemon here answered how far the clock is off";
 
 /// What is to be kept, and where.
 #[derive(Default)]
@@ -233,12 +232,9 @@ fn environment(run: &Run, document: &Document, around: &Surroundings<'_>) -> Env
         clock: ClockState {
             synchronised: clock.synchronised,
             source: clock.source,
-            offset_ns: None,
+            offset_ns: clock.offset_ns,
             most_wrong_ns: clock.most_wrong_ns,
-            told_by: Some(match clock.told_by {
-                Some(file) => format!("{file}; the offset itself is unknown"),
-                None => UNKNOWN.to_owned(),
-            }),
+            told_by: Some(clock.told_by.unwrap_or(UNKNOWN).to_owned()),
             set_at: clock.set_at.map(crate::trace::WallTime::rfc3339),
         },
         losses: run.losses,
