@@ -105,16 +105,22 @@ fn read_pcapng(bytes: &[u8]) -> Result<Capture, CaptureError> {
                 None => {}
             }
         }
-        let parsed = if big_endian { parse_block_be(rest) } else { parse_block_le(rest) };
-        let (after, block) = match parsed {
-            Ok(parsed) => parsed,
-            Err(nom::Err::Incomplete(_)) if claims_more(rest, big_endian) => {
-                capture.cut_short = true;
-                break;
-            }
-            Err(_) => return Err(unreadable),
+        let Some(length) = block_length(rest, big_endian).filter(|length| *length <= rest.len()) else {
+            // It says that it is longer than what is left of the file, as one does that was being written.
+            capture.cut_short = true;
+            break;
         };
-        at = bytes.len() - after.len();
+        // The parser is given one block of a length that a block can have, and none of a kind that is not used here.
+        if length < SHORTEST_BLOCK {
+            return Err(unreadable);
+        }
+        let whole = &rest[..length];
+        at += length;
+        if !is_read(whole, big_endian) {
+            continue;
+        }
+        let parsed = if big_endian { parse_block_be(whole) } else { parse_block_le(whole) };
+        let Ok((_, block)) = parsed else { return Err(unreadable) };
         match block {
             Block::SectionHeader(section) => {
                 interfaces.clear();
@@ -142,11 +148,22 @@ fn read_pcapng(bytes: &[u8]) -> Result<Capture, CaptureError> {
     Ok(capture)
 }
 
-/// Whether a block says that it is longer than what is left of the file, as one does that was being written.
-fn claims_more(rest: &[u8], big_endian: bool) -> bool {
-    let Some(length) = rest.get(4..8).and_then(|field| field.first_chunk::<4>()) else { return true };
-    let length = if big_endian { u32::from_be_bytes(*length) } else { u32::from_le_bytes(*length) };
-    length as usize > rest.len()
+/// Type, twice the length: the least a block has (draft-ietf-opsawg-pcapng, section 3.1).
+const SHORTEST_BLOCK: usize = 12;
+
+/// How long a block says it is, if so much of it is there.
+fn block_length(rest: &[u8], big_endian: bool) -> Option<usize> {
+    word(rest, 4, big_endian).and_then(|length| usize::try_from(length).ok())
+}
+
+/// Whether anything in a block of this type is of use: sections, interfaces, packets and statistics.
+fn is_read(block: &[u8], big_endian: bool) -> bool {
+    matches!(word(block, 0, big_endian), Some(0x0a0d_0d0a | 1 | 5 | 6))
+}
+
+fn word(bytes: &[u8], at: usize, big_endian: bool) -> Option<u32> {
+    let field = bytes.get(at..)?.first_chunk::<4>()?;
+    Some(if big_endian { u32::from_be_bytes(*field) } else { u32::from_le_bytes(*field) })
 }
 
 fn read_pcap(bytes: &[u8]) -> Result<Capture, CaptureError> {
@@ -265,4 +282,38 @@ fn comments(options: &[PcapNGOption<'_>]) -> Vec<String> {
         let value = option.as_bytes().unwrap_or_default();
         String::from_utf8_lossy(value).into_owned()
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A section of nothing, and a block of `kind` that says it is `length` long, with zeros behind it.
+    fn with_block(kind: u32, length: u32) -> Vec<u8> {
+        let mut bytes = vec![0x0a, 0x0d, 0x0d, 0x0a];
+        for word in [28, 0x1a2b_3c4d, 0x0001_0000, u32::MAX, u32::MAX, 28, kind, length] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes.extend([0; 64]);
+        bytes
+    }
+
+    #[test]
+    fn a_block_shorter_than_any_is_told_with_its_place_whatever_its_kind() {
+        // Known kinds, among them those nobody reads here, and one that nobody knows.
+        let kinds = [1, 2, 3, 4, 5, 6, 9, 10, 0xbad, 0x4000_0bad, 0x8000_0001, 0x7777, 0x0a0d_0d0a];
+        for kind in kinds {
+            for length in 0..12 {
+                let told = CaptureError::Unreadable { what: "block", number: 2, at: 28 };
+                assert_eq!(read(&with_block(kind, length)).err(), Some(told), "{kind:#x} of {length}");
+            }
+            for length in 12..64 {
+                // Whatever comes of it, it is no panic.
+                let _ = read(&with_block(kind, length));
+            }
+            // A section without its magic number is damaged, however long; the rest was being written.
+            let long = read(&with_block(kind, 4096));
+            assert!(long.map_or(kind == 0x0a0d_0d0a, |capture| capture.cut_short), "{kind:#x}");
+        }
+    }
 }
