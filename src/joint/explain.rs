@@ -27,6 +27,8 @@ pub enum Doubt {
     OnlyElsewhere(u32),
     /// A path without firm bounds does not fit: its run.
     DoesNotFit(usize),
+    /// Either these networks are to blame for everything they are in, or those others, each for its own.
+    OrEach(Vec<u32>, Vec<u32>),
     /// From this vantage the target answers at one time and not at another.
     Varies(usize),
     /// Packets of this run die at the destination.
@@ -211,6 +213,9 @@ pub fn explain(seen: &Seen) -> Explained {
         if clear.len() == part.asns.len() {
             // Whoever it is carries packets from elsewhere as well: a device of it, not all of it.
             doubts.extend(clear.iter().filter_map(|asn| Some(Doubt::AlsoCarries(*asn, carries(asn)?))));
+            if let Some((common, others)) = widen(part, &chosen) {
+                doubts.insert(Doubt::OrEach(common, others));
+            }
         } else if of.iter().all(|one| one.far_side) {
             part.asns.retain(|asn| !clear.contains(asn));
             doubts.extend(clear.iter().map(|asn| Doubt::OnlyElsewhere(*asn)));
@@ -338,20 +343,49 @@ fn smallest(families: &[&Family<'_>]) -> Vec<Part> {
     }
     let sets: BTreeSet<&BTreeSet<u32>> = families.iter().map(|one| one.asns).collect();
     let sets: Vec<&BTreeSet<u32>> = sets.into_iter().collect();
+    let chosen = hitting(&sets);
     let mut left: Vec<&Family<'_>> = families.to_vec();
     let mut parts = Vec::new();
-    for asn in hitting(&sets) {
+    for asn in &chosen {
         let (with, without): (Vec<&Family<'_>>, Vec<&Family<'_>>) =
-            left.iter().partition(|one| one.asns.contains(&asn));
+            left.iter().partition(|one| one.asns.contains(asn));
         left = without;
-        if with.is_empty() {
+        // Whoever explains all that nobody else of the chosen does could stand in its place: what others explain as well says
+        // nothing of it.
+        let others =
+            |one: &&&Family<'_>| !chosen.iter().any(|other| other != asn && one.asns.contains(other));
+        let own: Vec<&Family<'_>> =
+            families.iter().filter(|one| one.asns.contains(asn)).filter(others).copied().collect();
+        if with.is_empty() || own.is_empty() {
             continue;
         }
         let mut explained: Vec<usize> = with.iter().map(|one| one.sighting.run).collect();
         explained.sort_unstable();
-        parts.push(Part { asns: intersection(&with).into_iter().collect(), runs: explained });
+        parts.push(Part { asns: intersection(&own).into_iter().collect(), runs: explained });
     }
     parts
+}
+
+/// Where runs only have a network in common that carries other packets to the target, and none has narrowed it down to that one by
+/// itself, it would take a device of it at each of those borders; and the networks on the near sides, each with a device of its own,
+/// explain as much. What an authority orders is done just so, and whoever stands behind all these borders would be named for it.
+/// Takes the others into the part, and says who explains what instead of whom.
+fn widen(part: &mut Part, families: &[&Family<'_>]) -> Option<(Vec<u32>, Vec<u32>)> {
+    let others: Vec<BTreeSet<u32>> = families
+        .iter()
+        .filter(|one| part.runs.contains(&one.sighting.run))
+        .map(|one| one.asns.iter().copied().filter(|asn| !part.asns.contains(asn)).collect())
+        .collect();
+    if others.iter().any(BTreeSet::is_empty) {
+        return None;
+    }
+    let distinct: BTreeSet<&BTreeSet<u32>> = others.iter().collect();
+    let mut instead = hitting(&distinct.into_iter().collect::<Vec<_>>());
+    instead.sort_unstable();
+    let common = part.asns.clone();
+    let all: BTreeSet<u32> = others.into_iter().flatten().chain(common.iter().copied()).collect();
+    part.asns = all.into_iter().collect();
+    Some((common, instead))
 }
 
 /// A smallest hitting set of `sets`, those that hit the most first.

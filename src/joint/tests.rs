@@ -126,14 +126,49 @@ fn a_border_is_settled_by_a_router_that_carries_packets_from_elsewhere() {
 }
 
 #[test]
-fn what_all_failing_paths_share_is_named_even_where_it_carries_others() {
+fn what_stands_behind_the_borders_of_several_is_not_named_for_all_of_them_if_it_carries_others() {
     let fails = |label: &str, asn: u32| {
         own(label, "lost_at_as_border", &[8359, asn], &format!("203.0.113.{asn}={asn} * * *"))
     };
+    let both = [fails("a", 101), fails("b", 102)];
+    let joint = conclusion(&both);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]), "{joint:#?}");
+    // It would take a device of it at each border now; two providers that each drop are no stranger.
     let through = "198.51.100.1=49063 203.0.113.77=8359 192.0.2.13=19905 185.70.40.101=19905";
-    let joint = conclusion(&[fails("a", 101), fails("b", 102), own("c", "reachable", &[], through)]);
-    assert_eq!(joint.asns, [8359]);
+    let [a, b] = both;
+    let joint = conclusion(&[a.clone(), b.clone(), own("c", "reachable", &[], through)]);
+    assert_eq!(
+        (joint.kind, joint.asns.as_slice()),
+        ("lost_in_as_range", &[101, 102, 8359][..]),
+        "{joint:#?}"
+    );
     assert!(joint.cannot_tell.iter().any(|line| line.contains("not everywhere in it")), "{joint:#?}");
+    let line =
+        "AS8359 would explain all of these paths, and AS101 and AS102 would as well, each those of its own";
+    assert!(joint.cannot_tell.iter().any(|one| one.starts_with(line)), "{joint:#?}");
+    // One run that has narrowed it down settles it.
+    let inside = own("d", "lost_inside_as", &[8359], "203.0.113.201=201 203.0.113.5=8359 * * *");
+    let joint = conclusion(&[a, b, own("c", "reachable", &[], through), inside]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]), "{joint:#?}");
+}
+
+#[test]
+fn what_another_culprit_explains_as_well_says_nothing_of_a_second_one() {
+    let fails = |label: &str, kind: &str, asns: &[u32]| {
+        own(label, kind, asns, &format!("203.0.113.{}={} * * *", asns[0] % 256, asns[0]))
+    };
+    // AS301 drops, that is certain. The other border is AS201's or AS300's, however many more runs end at one of AS301's.
+    let runs = [
+        fails("a", "lost_inside_as", &[301]),
+        fails("b", "lost_at_as_border", &[201, 301]),
+        fails("c", "lost_at_as_border", &[201, 301]),
+        fails("d", "lost_at_as_border", &[201, 300]),
+        own("e", "reachable", &[], WORKS),
+    ];
+    let joint = conclusion(&runs);
+    let parts: Vec<&[u32]> = joint.parts.iter().map(|part| part.asns.as_slice()).collect();
+    assert!(parts.contains(&&[301][..]) && parts.contains(&&[201, 300][..]), "{joint:#?}");
+    assert_eq!(joint.kind, "lost_at_as_border");
 }
 
 #[test]

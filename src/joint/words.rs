@@ -220,6 +220,12 @@ impl Words<'_> {
                      cannot be excluded",
                     self.system(*asn)
                 ),
+                Doubt::OrEach(common, others) => format!(
+                    "{} would explain all of these paths, and {} would as well, each those of its own: no run narrows it down to \
+                     one",
+                    list(&self.systems(common.iter().copied()), "or"),
+                    list(&self.systems(others.iter().copied()), "and")
+                ),
                 Doubt::DoesNotFit(run) => format!(
                     "the path of run {} ends elsewhere, without firm bounds: this conclusion does not explain it",
                     run + 1
