@@ -15,7 +15,7 @@ use super::cache::{Cache, Key};
 use super::compare;
 use super::diagnose::{self, Compared};
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::live::{self, Data, Files, Live};
 use super::mx;
 use super::names::Names;
@@ -89,19 +89,13 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             names.tell(&mut document);
             documents.push(document);
         }
-        troubles.extend(registry::look_up(&mut lists, &mut documents).err());
+        let unread = registry::look_up(&mut lists, &mut documents).err();
         let conclusion = conclusion(&documents, &data);
         let exit = exit(conclusion.as_ref(), &documents);
+        let runs = documents.len();
         let unwritten = sink.write_all(&Runs::of(documents, conclusion))?;
-        for failure in troubles.iter().chain(&unwritten) {
-            failure.say();
-        }
-        // What one run could not do does not take away what the others found.
-        match (exit, troubles.first(), unwritten) {
-            (_, _, Some(failure)) => Ok(failure.exit),
-            (None, Some(failure), None) => Ok(failure.exit),
-            (exit, _, None) => Ok(exit.unwrap_or(Exit::Environment)),
-        }
+        let files: Vec<Failure> = unwritten.into_iter().chain(unread).collect();
+        Ok(failure::ending(runs, &troubles, &files, exit))
     })
 }
 
