@@ -67,7 +67,7 @@ pub enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("target", |target| target.required(false).required_unless_present("mx").conflicts_with("mx")))]
+#[command(mut_arg("target", |target| target.required(false).required_unless_present_any(["mx", "spf"]).conflicts_with_all(["mx", "spf"])))]
 pub struct Diagnose {
     /// A host of the same network that works, as TARGET; may be given again. Without it, or with `auto`, the host's own
     /// other ports are tried, then a few neighbours in its announced prefix: at most 16, one packet a second, each
@@ -131,6 +131,12 @@ pub struct Diagnose {
     /// port 25: at most 16 at once. The others serve as references; further ones with -r
     #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["also", "bundle"])]
     pub mx: Option<String>,
+    /// Diagnose the hosts that send mail for DOMAIN, as its SPF record names them (RFC 7208), beside --mx to show that only
+    /// incoming mail is cut: at most 8 addresses. Hosts known by name come first; of a prefix the first, the middle and the
+    /// last address. By ICMP echo, since a host that only sends has no port open; -T -p PORT asks a port instead. The
+    /// others serve as references
+    #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["also", "bundle"])]
+    pub spf: Option<String>,
     /// Where the target answers, make one real connection to tell an open port from a working service: read SMTP's greeting,
     /// send a TLS ClientHello with the host's name, or ask for HTTP's status line. The verdict stays what it is
     #[arg(long, value_enum, value_name = "SERVICE")]

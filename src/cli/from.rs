@@ -60,10 +60,10 @@ fn concluded(files: &[PathBuf], words: &args::Diagnose) -> Result<Exit, Failure>
 }
 
 fn measure(words: &args::Diagnose) -> Result<Exit, Failure> {
-    if words.mx.is_some() || words.app.is_some() || !words.probing.dns.is_empty() {
+    if words.mx.is_some() || words.spf.is_some() || words.app.is_some() || !words.probing.dns.is_empty() {
         return Err(Failure::usage(
             "other people's probes resolve names themselves, and make no connection",
-            "leave out --mx, --dns and --app, or leave out --from; name one mail host as TARGET",
+            "leave out --mx, --spf, --dns and --app, or leave out --from; name one mail host as TARGET",
         ));
     }
     let mut files = Vec::new();

@@ -31,6 +31,7 @@ mod from;
 mod import;
 mod keep;
 mod live;
+mod mail;
 mod mx;
 mod names;
 mod opt_out;
@@ -45,6 +46,7 @@ mod report;
 mod request;
 mod several;
 mod shell;
+mod spf;
 mod verify;
 mod via;
 
