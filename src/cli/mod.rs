@@ -49,6 +49,7 @@ mod shell;
 mod spf;
 mod verify;
 mod via;
+mod web;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -63,10 +64,15 @@ use failure::Failure;
 /// Runs the program with these arguments, the first being its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let args = match Args::try_parse_from(&arguments) {
+    let mut args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => return usage(&error, &arguments).into(),
     };
+    if let Command::Diagnose(given) = &mut args.command
+        && let Some(url) = given.url.clone()
+    {
+        url.apply(given);
+    }
     let exit = match &args.command {
         #[cfg(feature = "fetch")]
         Command::Diagnose(given) if !given.from.is_empty() => from::diagnose(given),
