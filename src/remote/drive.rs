@@ -60,7 +60,8 @@ impl Endpoint {
     /// # Errors
     /// What the system or the connection says, without the key.
     pub fn send(&self, request: &Request) -> Result<Answer, String> {
-        let url = format!("{}{}", self.base, request.path);
+        // An address without a path is shown with one of a slash, and the request's begins with another.
+        let url = format!("{}{}", self.base.to_string().trim_end_matches('/'), request.path);
         let struck = |error: &dyn fmt::Display| self.struck(&error.to_string());
         let response = match &request.body {
             None => {
