@@ -155,10 +155,10 @@ fn prepared(words: &args::Diagnose, from: &str) -> Result<Prepared, Failure> {
     }
     let mut machine = Machine::new(network, task, ids.clone());
     for id in &ids {
-        if let Some(json) = kept_results(atlas, id) {
-            if machine.recall(id, json) {
-                output::talk(&format!("measurement {}: finished, from the cache", safe(id)));
-            }
+        if let Some(json) = kept_results(atlas, id)
+            && machine.recall(id, json)
+        {
+            output::talk(&format!("measurement {}: finished, from the cache", safe(id)));
         }
     }
     Ok(Prepared { from: from.to_owned(), machine, endpoint, has_key, needs_key: atlas, state })

@@ -148,8 +148,11 @@ pub(super) fn page(next: &str) -> Option<Request> {
     fits.then(|| Request::get(path.to_owned()))
 }
 
+/// Number and AS of probes, and the address of the next page of them.
+type Page = (Vec<(u64, u32)>, Option<String>);
+
 /// A page of probes: number and AS of those that fit, and the address of the next page.
-pub(super) fn probes(body: &str, from: &From, family: u8) -> Option<(Vec<(u64, u32)>, Option<String>)> {
+pub(super) fn probes(body: &str, from: &From, family: u8) -> Option<Page> {
     let value: Value = serde_json::from_str(body).ok()?;
     let mut found = Vec::new();
     for probe in value.get("results")?.as_array()? {
