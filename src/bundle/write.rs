@@ -189,6 +189,7 @@ pub(super) fn derive(run: &Run, confidence: f64, origins: &dyn Origins, stated: 
         registry: stated.registry.clone(),
         dns: stated.dns.clone(),
         app: stated.app.clone(),
+        mail: stated.mail.clone(),
         ..report::document(&session, measured, stated.error.clone())
     }
 }

@@ -10,7 +10,7 @@ use crate::verdict::Kind;
 
 /// Refuses what an ordinary connection cannot do as the probes do it.
 pub fn refuse(words: &args::Diagnose, socket: &Steering) -> Result<(), Failure> {
-    if words.app.is_none() {
+    if words.service().is_none() {
         return Ok(());
     }
     if words.probing.icmp || words.probing.udp {
@@ -31,7 +31,7 @@ pub fn refuse(words: &args::Diagnose, socket: &Steering) -> Result<(), Failure> 
 /// Makes the exchange, where one is asked for and the target is reached: from the same source address, by the same
 /// interface or VRF.
 pub fn attempt(words: &args::Diagnose, run: &Run, kind: Kind, socket: &Steering) -> Option<schema::App> {
-    let service = words.app.filter(|_| kind == Kind::Reachable)?.service();
+    let service = words.service().filter(|_| kind == Kind::Reachable)?;
     let target = run.destination(Run::TARGET);
     let to = SocketAddr::new(target.address, target.port?);
     let tried =

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use super::exit;
 use super::via::Via;
+use super::web::Web;
 use crate::net::Service;
 use crate::report::Format;
 use crate::trace::Protocol;
@@ -67,7 +68,7 @@ pub enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("target", |target| target.required(false).required_unless_present("mx").conflicts_with("mx")))]
+#[command(mut_arg("target", |target| target.required(false).required_unless_present_any(["mx", "spf", "url"]).conflicts_with_all(["mx", "spf", "url"])))]
 pub struct Diagnose {
     /// A host of the same network that works, as TARGET; may be given again. Without it, or with `auto`, the host's own
     /// other ports are tried, then a few neighbours in its announced prefix: at most 16, one packet a second, each
@@ -102,12 +103,14 @@ pub struct Diagnose {
     #[arg(long, value_name = "FILE")]
     pub registry: Vec<PathBuf>,
     /// Ask from other people's probes instead of from here: atlas:asn=64500,64501,country=RU,limit=50 (RIPE Atlas, with a
-    /// key), globalping:MTS+Moscow,limit=10, file:RESULT.json; atlas:resume=ID,ID takes up what was begun. Needs one -r;
-    /// may be given again
+    /// key; only probes of these ASes in that country), globalping:MTS+Moscow,limit=10, file:RESULT.json;
+    /// atlas:resume=ID,ID takes up what was begun, and reads from the cache what was finished. Needs one -r; may be given
+    /// again
     #[cfg(feature = "fetch")]
     #[arg(long, value_name = "PLACE")]
     pub from: Vec<String>,
-    /// With --from: show the requests that would be sent, and what they cost, and send nothing
+    /// With --from: show the requests that would be sent, and what they cost; ask the
+    /// network what is left of the allowance, and nothing else
     #[cfg(feature = "fetch")]
     #[arg(long, requires = "from")]
     pub dry_run: bool,
@@ -131,8 +134,20 @@ pub struct Diagnose {
     /// port 25: at most 16 at once. The others serve as references; further ones with -r
     #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["also", "bundle"])]
     pub mx: Option<String>,
+    /// Diagnose the hosts that send mail for DOMAIN, as its SPF record names them (RFC 7208), beside --mx to show that only
+    /// incoming mail is cut: at most 8 addresses. Hosts known by name come first; of a prefix the first, the middle and the
+    /// last address. By ICMP echo, since a host that only sends has no port open; -T -p PORT asks a port instead. The
+    /// others serve as references
+    #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["also", "bundle"])]
+    pub spf: Option<String>,
+    /// Diagnose what URL names: its host at its port (80 for http, 443 for https) by TCP, with --app http or tls unless another
+    /// is named; names in any script are taken
+    #[arg(long, value_name = "URL", value_parser = Web::parse,
+          conflicts_with_all = ["mx", "spf", "icmp", "udp", "port", "positional_port"])]
+    pub url: Option<Web>,
     /// Where the target answers, make one real connection to tell an open port from a working service: read SMTP's greeting,
-    /// send a TLS ClientHello with the host's name, or ask for HTTP's status line. The verdict stays what it is
+    /// send a TLS ClientHello with the host's name, or ask for HTTP's status line. The verdict stays what it is.
+    /// `none` is for --url
     #[arg(long, value_enum, value_name = "SERVICE")]
     pub app: Option<App>,
     #[command(flatten)]
@@ -141,6 +156,22 @@ pub struct Diagnose {
     pub probing: Probing,
     #[command(flatten)]
     pub output: Output,
+}
+
+impl Diagnose {
+    /// Whether other people's probes measure.
+    pub fn asks_others(&self) -> bool {
+        #[cfg(feature = "fetch")]
+        let others = !self.from.is_empty();
+        #[cfg(not(feature = "fetch"))]
+        let others = false;
+        others
+    }
+
+    /// The service to exchange something with, if any.
+    pub fn service(&self) -> Option<Service> {
+        self.app.and_then(App::service)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -351,15 +382,18 @@ pub enum App {
     Tls,
     /// HTTP without TLS
     Http,
+    /// No exchange
+    None,
 }
 
 impl App {
-    /// The same for the network room.
-    pub const fn service(self) -> Service {
+    /// The same for the network room; `None` where nothing is to be exchanged.
+    pub const fn service(self) -> Option<Service> {
         match self {
-            Self::Smtp => Service::Smtp,
-            Self::Tls => Service::Tls,
-            Self::Http => Service::Http,
+            Self::Smtp => Some(Service::Smtp),
+            Self::Tls => Some(Service::Tls),
+            Self::Http => Some(Service::Http),
+            Self::None => None,
         }
     }
 }

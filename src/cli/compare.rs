@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args;
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::import::{MOST, Reader, input, name_of, unreadable};
 use super::live::{Data, Files};
 use super::output::{self, Sink};
@@ -77,14 +77,10 @@ impl Asked<'_> {
         let exit = joint.as_ref().and_then(|joint| Exit::of_word(joint.kind)).unwrap_or(Exit::Inconclusive);
         let unread = registry::look_up(&mut lists, &mut documents).err();
         let conclusion = joint.as_ref().and_then(|joint| serde_json::to_value(joint).ok());
+        let runs = documents.len();
         let unwritten = sink.write_all(&Runs::set(documents, conclusion))?;
-        match unwritten.or(unread) {
-            None => Ok(exit),
-            Some(failure) => {
-                failure.say();
-                Ok(failure.exit)
-            }
-        }
+        let files: Vec<Failure> = unwritten.into_iter().chain(unread).collect();
+        Ok(failure::ending(runs, &[], &files, Some(exit)))
     }
 }
 

@@ -6,7 +6,7 @@ use super::app;
 use super::args::{self, Probing};
 use super::cache::{Cache, Key};
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::keep::{Keep, Surroundings};
 use super::live::{self, Files, Socket};
 use super::names::Names;
@@ -105,13 +105,9 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             Surroundings { table: &data.table, origins: &grounds, names: &request.names, simulated: None };
         let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::run)?;
-        match trouble.or(unwritten).or(unkept).or(unread) {
-            Some(failure) => {
-                failure.say();
-                Ok(failure.exit)
-            }
-            None => Ok(Exit::of(found.verdict.kind)),
-        }
+        let broken: Vec<Failure> = trouble.into_iter().collect();
+        let files: Vec<Failure> = unwritten.into_iter().chain(unkept).chain(unread).collect();
+        Ok(failure::ending(1, &broken, &files, Some(Exit::of(found.verdict.kind))))
     })
 }
 

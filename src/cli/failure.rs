@@ -109,6 +109,20 @@ impl From<&WireFault> for Failure {
     }
 }
 
+/// How a command ends that measured or read `runs`: tells every failure, and picks the status by one rule, whatever the
+/// number of runs.
+///
+/// If every run broke, that is it. Else a file that was named and could not be read or written is: who asked for it relies on
+/// it. Else the conclusion: what one of several runs could not do does not take away what the others found.
+pub fn ending(runs: usize, broken: &[Failure], files: &[Failure], concluded: Option<Exit>) -> Exit {
+    for failure in broken.iter().chain(files) {
+        failure.say();
+    }
+    let all_broke = if broken.len() >= runs { broken.first() } else { None };
+    let failed = all_broke.or(files.first()).map(|failure| failure.exit);
+    failed.or(concluded).or(broken.first().map(|failure| failure.exit)).unwrap_or(Exit::Environment)
+}
+
 /// A file or stream that cannot be written.
 pub fn unwritable(path: &str, error: &io::Error) -> Failure {
     Failure::environment(
@@ -122,4 +136,25 @@ pub fn unwritable(path: &str, error: &io::Error) -> Failure {
 pub fn error_text(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_rule_for_one_run_and_for_several() {
+        let net = || Failure::environment("network", "x", None);
+        let file = || Failure::input("y", None);
+        for runs in [1, 2] {
+            assert_eq!(ending(runs, &[], &[], Some(Exit::Named)), Exit::Named);
+            assert_eq!(ending(runs, &[], &[file()], Some(Exit::Named)), Exit::Input, "{runs}");
+            let all = vec![net(); runs];
+            assert_eq!(ending(runs, &all, &[], Some(Exit::Inconclusive)), Exit::Environment, "{runs}");
+            assert_eq!(ending(runs, &all, &[file()], None), Exit::Environment, "{runs}");
+        }
+        assert_eq!(ending(2, &[net()], &[], Some(Exit::Ok)), Exit::Ok, "one of two broke");
+        assert_eq!(ending(2, &[net()], &[file()], Some(Exit::Ok)), Exit::Input);
+        assert_eq!(ending(2, &[net()], &[], None), Exit::Environment);
+    }
 }

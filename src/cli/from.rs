@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -20,6 +20,7 @@ use super::failure::{Failure, error_text};
 use super::live::Files;
 use super::request::{self, Endpoint as Host};
 use super::{opt_out, output};
+use crate::net::Clock;
 use crate::remote::{self, Endpoint, Machine, Network, Task};
 use crate::report::safe;
 use crate::trace::Protocol;
@@ -28,6 +29,8 @@ use crate::trace::Protocol;
 const DEADLINE: Duration = Duration::from_secs(600);
 /// A file of keys, or of a measurement's numbers, longer than this is none.
 const LONGEST: u64 = 64 << 10;
+/// Results longer than this are not ours.
+const MOST_KEPT: u64 = 64 << 20;
 /// Who asks.
 const AGENT: &str = concat!("lasthop/", env!("CARGO_PKG_VERSION"));
 
@@ -60,10 +63,11 @@ fn concluded(files: &[PathBuf], words: &args::Diagnose) -> Result<Exit, Failure>
 }
 
 fn measure(words: &args::Diagnose) -> Result<Exit, Failure> {
-    if words.mx.is_some() || words.app.is_some() || !words.probing.dns.is_empty() {
+    if words.mx.is_some() || words.spf.is_some() || words.service().is_some() || !words.probing.dns.is_empty()
+    {
         return Err(Failure::usage(
             "other people's probes resolve names themselves, and make no connection",
-            "leave out --mx, --dns and --app, or leave out --from; name one mail host as TARGET",
+            "leave out --mx, --spf, --dns and --app, or leave out --from; name one mail host as TARGET",
         ));
     }
     let mut files = Vec::new();
@@ -137,7 +141,7 @@ fn prepared(words: &args::Diagnose, from: &str) -> Result<Prepared, Failure> {
     let key = key(atlas)?;
     let base = std::env::var(variable).unwrap_or_else(|_| usual.to_owned());
     let has_key = key.is_some();
-    let endpoint = Endpoint::new(&base, AGENT, key).map_err(|error| wrong(&error))?;
+    let endpoint = Endpoint::new(&base, AGENT, key, now).map_err(|error| wrong(&error))?;
     // The same question of the same network is the same measurement.
     let digest = Sha256::digest(format!("{from}\n{task:?}\n{base}"));
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -149,7 +153,14 @@ fn prepared(words: &args::Diagnose, from: &str) -> Result<Prepared, Failure> {
     if !ids.is_empty() {
         output::talk(&format!("taken up: measurement {}", safe(&ids.join(" and "))));
     }
-    let machine = Machine::new(network, task, ids);
+    let mut machine = Machine::new(network, task, ids.clone());
+    for id in &ids {
+        if let Some(json) = kept_results(atlas, id)
+            && machine.recall(id, json)
+        {
+            output::talk(&format!("measurement {}: finished, from the cache", safe(id)));
+        }
+    }
     Ok(Prepared { from: from.to_owned(), machine, endpoint, has_key, needs_key: atlas, state })
 }
 
@@ -164,10 +175,45 @@ fn announce(machines: &[Prepared]) -> Result<Exit, Failure> {
             }
             let cost = one.machine.cost().unwrap_or_else(|| "nothing: it was begun already".to_owned());
             writeln!(out, "cost: {cost}")?;
+            writeln!(out, "left: {}", safe(&left(one)))?;
         }
         Ok(())
     })?;
     Ok(Exit::Ok)
+}
+
+/// What the network still allows, which only it can say: the one question that a dry run asks.
+fn left(one: &Prepared) -> String {
+    if one.needs_key && !one.has_key {
+        return "only who has a key is told".to_owned();
+    }
+    match one.endpoint.send(&one.machine.balance()) {
+        Ok(answer) if answer.status == 200 => {
+            one.machine.left(&answer.body).unwrap_or_else(|| "the network does not say".to_owned())
+        }
+        Ok(answer) => format!("the network does not say (it answers {})", answer.status),
+        Err(reason) => format!("the network cannot be asked: {reason}"),
+    }
+}
+
+/// The time, for servers that give a date and not their own.
+fn now() -> SystemTime {
+    let nanoseconds = u64::try_from(Clock::start().started_at().0).unwrap_or(0);
+    UNIX_EPOCH + Duration::from_nanos(nanoseconds)
+}
+
+/// Where the results of a measurement are kept; those that may still grow apart from finished ones.
+fn results_of(folder: &Path, atlas: bool, id: &str, complete: bool) -> PathBuf {
+    let network = if atlas { "atlas" } else { "globalping" };
+    folder.join(format!("{network}-{id}{}.json", if complete { "" } else { ".part" }))
+}
+
+/// Finished results of an earlier run. A file that cannot be read costs a question to the network and no more.
+fn kept_results(atlas: bool, id: &str) -> Option<String> {
+    let file = File::open(results_of(&folder()?, atlas, id, true)).ok()?;
+    let mut text = String::new();
+    file.take(MOST_KEPT).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 fn safe_lines(text: &str) -> String {
@@ -224,13 +270,17 @@ fn run(prepared: &mut Prepared, yes: bool) -> Result<Vec<PathBuf>, Failure> {
         Trouble::Ours(failure) => failure,
         Trouble::Theirs(error) => wrong(&error),
     })?;
-    let network = if prepared.needs_key { "atlas" } else { "globalping" };
     let mut files = Vec::new();
     for one in results {
-        let path = folder.join(format!("{network}-{}.json", one.id));
+        let path = results_of(&folder, prepared.needs_key, &one.id, one.complete);
         output::put(&path, one.json.as_bytes())?;
         output::talk(&safe(&format!("{}: {} of {} probes", one.target, one.probes.1, one.probes.0)));
         files.push(path);
+    }
+    if let Some(left) = prepared.machine.allowance() {
+        let of = left.limit.map_or_else(String::new, |limit| format!(" of {limit}"));
+        let again = left.reset.map_or_else(String::new, |seconds| format!(", all again in {seconds} s"));
+        output::talk(&format!("left: {}{of}{again}", left.remaining));
     }
     if let Some(path) = &prepared.state {
         // It is finished: the same command measures anew. One that stays is only taken up once more.

@@ -31,6 +31,7 @@ mod from;
 mod import;
 mod keep;
 mod live;
+mod mail;
 mod mx;
 mod names;
 mod opt_out;
@@ -45,8 +46,10 @@ mod report;
 mod request;
 mod several;
 mod shell;
+mod spf;
 mod verify;
 mod via;
+mod web;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -61,10 +64,15 @@ use failure::Failure;
 /// Runs the program with these arguments, the first being its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let args = match Args::try_parse_from(&arguments) {
+    let mut args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => return usage(&error, &arguments).into(),
     };
+    if let Command::Diagnose(given) = &mut args.command
+        && let Some(url) = given.url.clone()
+    {
+        url.apply(given);
+    }
     let exit = match &args.command {
         #[cfg(feature = "fetch")]
         Command::Diagnose(given) if !given.from.is_empty() => from::diagnose(given),

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::args;
 use super::failure::Failure;
 use super::names::Names;
 use crate::net::Family;
@@ -10,7 +9,7 @@ use crate::net::dns::{Data, Kind, is_host_name};
 
 /// Most references of a target among the other mail hosts: the nearest two or three are enough, and which is near is not
 /// known before.
-const MOST_REFERENCES: usize = 4;
+pub const MOST_REFERENCES: usize = 4;
 
 /// A mail host by one of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,15 +117,6 @@ fn exchanges(domain: &str, names: &Names) -> Result<Vec<String>, Failure> {
     // The order of equal preferences is the server's, and stays.
     found.sort_by_key(|(preference, _)| *preference);
     Ok(found.into_iter().map(|(_, host)| host).collect())
-}
-
-/// The version of IP of the measurement: IPv4 unless something says otherwise.
-pub fn family(probing: &args::Probing) -> Family {
-    match (probing.ipv4, probing.ipv6, probing.source) {
-        (false, true, _) => Family::V6,
-        (false, false, Some(source)) => Family::of(source),
-        _ => Family::V4,
-    }
 }
 
 /// Whom to compare `host` with: the other mail hosts, one address of each before the second of any.

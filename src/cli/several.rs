@@ -15,8 +15,9 @@ use super::cache::{Cache, Key};
 use super::compare;
 use super::diagnose::{self, Compared};
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::live::{self, Data, Files, Live};
+use super::mail::{self, Side};
 use super::mx;
 use super::names::Names;
 use super::opt_out::OptOut;
@@ -24,6 +25,7 @@ use super::output::{self, Sink};
 use super::progress::Progress;
 use super::registry;
 use super::request::{self, Request};
+use super::spf;
 use super::via::{self, Via};
 use crate::joint::Hints;
 use crate::net::{Family, Steering};
@@ -36,15 +38,12 @@ use crate::trace::WallTime;
 /// Most measurements at once: each still gets three packets a second.
 const MOST: usize = 16;
 
-/// The port of mail between servers (RFC 5321 §4.5.4.2).
-const SMTP: u16 = 25;
-
 /// Most references of one target.
 const MOST_REFERENCES: usize = 8;
 
 /// Whether the words ask for more than the one usual measurement.
 pub fn asked(words: &args::Diagnose) -> bool {
-    !words.via.is_empty() || !words.also.is_empty() || words.mx.is_some()
+    !words.via.is_empty() || !words.also.is_empty() || words.mx.is_some() || words.spf.is_some()
 }
 
 /// `lasthop diagnose` with several uplinks or targets.
@@ -89,19 +88,13 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             names.tell(&mut document);
             documents.push(document);
         }
-        troubles.extend(registry::look_up(&mut lists, &mut documents).err());
-        let conclusion = conclusion(&documents, &data);
+        let unread = registry::look_up(&mut lists, &mut documents).err();
+        let conclusion = mail::with_sides(conclusion(&documents, &data), &documents);
         let exit = exit(conclusion.as_ref(), &documents);
+        let runs = documents.len();
         let unwritten = sink.write_all(&Runs::of(documents, conclusion))?;
-        for failure in troubles.iter().chain(&unwritten) {
-            failure.say();
-        }
-        // What one run could not do does not take away what the others found.
-        match (exit, troubles.first(), unwritten) {
-            (_, _, Some(failure)) => Ok(failure.exit),
-            (None, Some(failure), None) => Ok(failure.exit),
-            (exit, _, None) => Ok(exit.unwrap_or(Exit::Environment)),
-        }
+        let files: Vec<Failure> = unwritten.into_iter().chain(unread).collect();
+        Ok(failure::ending(runs, &troubles, &files, exit))
     })
 }
 
@@ -154,6 +147,7 @@ struct Wanted<'a> {
     request: Request,
     /// References may be searched for.
     searches: bool,
+    mail: Option<Side>,
     socket: Steering,
 }
 
@@ -185,8 +179,11 @@ fn requests<'a>(
         ));
     }
     let mut all = Vec::new();
-    for Aim { target, name, compared } in &aims {
+    for Aim { target, name, compared, mail } in &aims {
         let mut probing = args::Probing { target: Some(target.clone()), ..probing.clone() };
+        if let Some(side) = mail {
+            side.usual(&mut probing);
+        }
         let first = words.probing.target();
         let own = request::Endpoint::parse(target)?.port;
         if target != first && own.is_some() {
@@ -235,6 +232,7 @@ fn requests<'a>(
                     ..request.clone()
                 },
                 searches: compared.searches,
+                mail: *mail,
                 socket: Steering { interface, ..socket },
             });
         }
@@ -249,58 +247,83 @@ struct Aim {
     /// What it is called among others.
     name: String,
     compared: Compared,
+    mail: Option<Side>,
 }
 
 /// Whose addresses stand in place of names.
 type Called = Vec<(IpAddr, String)>;
 
-/// Whom to measure: what the words name, or the mail hosts of a domain.
+/// Whom to measure: what the words name, or the hosts that take or send a domain's mail.
 fn aims(
     words: &args::Diagnose,
     probing: &mut args::Probing,
     compared: &Compared,
     names: &Names,
 ) -> Result<(Vec<Aim>, Called), Failure> {
-    let Some(domain) = &words.mx else {
-        let mut aims: Vec<Aim> = Vec::new();
-        for target in std::iter::once(words.probing.target()).chain(words.also.iter().map(String::as_str)) {
-            if aims.iter().any(|known| known.target == target) {
-                return Err(Failure::usage(
-                    format!("the target {target} is given twice"),
-                    "leave out one of them",
-                ));
-            }
-            let compared = compared.with(words, Vec::new());
-            aims.push(Aim { target: target.to_owned(), name: target.to_owned(), compared });
+    if words.mx.is_some() || words.spf.is_some() {
+        return of_mail(words, probing, compared, names);
+    }
+    let mut aims: Vec<Aim> = Vec::new();
+    for target in std::iter::once(words.probing.target()).chain(words.also.iter().map(String::as_str)) {
+        if aims.iter().any(|known| known.target == target) {
+            return Err(Failure::usage(
+                format!("the target {target} is given twice"),
+                "leave out one of them",
+            ));
         }
-        return Ok((aims, Vec::new()));
-    };
-    if !probing.icmp && !probing.udp && probing.port.is_none() {
-        probing.port = Some(SMTP);
+        let compared = compared.with(words, Vec::new());
+        aims.push(Aim { target: target.to_owned(), name: target.to_owned(), compared, mail: None });
     }
-    let family = mx::family(probing);
+    Ok((aims, Vec::new()))
+}
+
+/// The hosts of a domain's mail: each is compared with the others of its side.
+fn of_mail(
+    words: &args::Diagnose,
+    probing: &mut args::Probing,
+    compared: &Compared,
+    names: &Names,
+) -> Result<(Vec<Aim>, Called), Failure> {
+    let family = mail::family(probing);
     (probing.ipv4, probing.ipv6) = (family == Family::V4, family == Family::V6);
-    let hosts = mx::hosts(domain, family, MOST, names)?;
+    let incoming = match &words.mx {
+        Some(domain) => mx::hosts(domain, family, MOST, names)?,
+        None => Vec::new(),
+    };
+    let taken: Vec<IpAddr> = incoming.iter().map(|host| host.address).collect();
+    let room = (MOST / words.via.len().max(1)).saturating_sub(incoming.len()).clamp(1, spf::MOST);
+    let outgoing = match &words.spf {
+        Some(domain) => spf::hosts(domain, family, room, names, &taken)?,
+        None => Vec::new(),
+    };
     let mut aims = Vec::new();
-    for host in &hosts {
-        let references = if probing.size.is_some() { Vec::new() } else { mx::references(host, &hosts) };
-        let given = |address: &IpAddr| {
-            let is = |named: &String| {
-                hosts.iter().any(|one| one.address == *address && one.name.eq_ignore_ascii_case(named))
-                    || request::Endpoint::parse(named).is_ok_and(|one| one.host == address.to_string())
+    for (side, hosts) in [(Side::Incoming, &incoming), (Side::Outgoing, &outgoing)] {
+        for host in hosts {
+            let references = match side {
+                _ if probing.size.is_some() => Vec::new(),
+                Side::Incoming => mx::references(host, hosts),
+                Side::Outgoing => spf::references(host, hosts, mx::MOST_REFERENCES),
             };
-            compared.named.iter().any(is)
-        };
-        let room = MOST_REFERENCES.saturating_sub(compared.named.len());
-        let references = references.into_iter().filter(|one| !given(one)).take(room);
-        let alone = hosts.iter().filter(|one| one.name == host.name).count() == 1;
-        aims.push(Aim {
-            target: host.address.to_string(),
-            name: if alone { host.name.clone() } else { format!("{} {}", host.name, host.address) },
-            compared: compared.with(words, references.map(|one| one.to_string()).collect()),
-        });
+            let given = |address: &IpAddr| {
+                let is = |named: &String| {
+                    hosts.iter().any(|one| one.address == *address && one.name.eq_ignore_ascii_case(named))
+                        || request::Endpoint::parse(named).is_ok_and(|one| one.host == address.to_string())
+                };
+                compared.named.iter().any(is)
+            };
+            let room = MOST_REFERENCES.saturating_sub(compared.named.len());
+            let references = references.into_iter().filter(|one| !given(one)).take(room);
+            let alone = hosts.iter().filter(|one| one.name == host.name).count() == 1;
+            aims.push(Aim {
+                target: host.address.to_string(),
+                name: if alone { host.name.clone() } else { format!("{} {}", host.name, host.address) },
+                compared: compared.with(words, references.map(|one| one.to_string()).collect()),
+                mail: Some(side),
+            });
+        }
     }
-    Ok((aims, hosts.into_iter().map(|host| (host.address, host.name)).collect()))
+    let called = incoming.into_iter().chain(outgoing).map(|host| (host.address, host.name));
+    Ok((aims, called.collect()))
 }
 
 /// One measurement, its sockets open or refused.
@@ -340,6 +363,7 @@ struct Ready {
     session: Session,
     search: Option<Search>,
     key: Option<Key>,
+    mail: Option<Side>,
     socket: Steering,
 }
 
@@ -361,7 +385,7 @@ impl Opened<'_> {
         cache: &Cache,
         known: &Session,
     ) -> Prepared {
-        let Wanted { name, via, label, request, searches, socket } = self.wanted;
+        let Wanted { name, via, label, request, searches, mail, socket } = self.wanted;
         let spec = via.map(|via| via.spec.clone());
         let target = &request.destinations[0];
         let live = match self.live {
@@ -370,6 +394,7 @@ impl Opened<'_> {
                 let mut session = known.clone();
                 (session.vantage.label, session.vantage.via) = (label, spec);
                 let mut document = report::failure(&session, target.protocol, target.port, failure.schema());
+                document.mail = mail.map(|side| side.word().to_owned());
                 document.target = Some(crate::trace::schema::Path {
                     host: target.host.clone(),
                     address: Some(target.address),
@@ -408,6 +433,7 @@ impl Opened<'_> {
             session: Session { vantage, asdb },
             search,
             key,
+            mail,
             socket,
         }))
     }
@@ -443,7 +469,7 @@ fn measure(runs: Vec<Prepared>, words: &args::Diagnose, data: &Data) -> Result<V
 }
 
 fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failure> {
-    let Ready { name, live, session, search, key, socket } = ready;
+    let Ready { name, live, session, search, key, mail, socket } = ready;
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
     let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
@@ -458,7 +484,8 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failur
     );
     progress.end();
     let found = found?;
-    let (document, trouble) = diagnose::written(&session, &found, words, &plan, &socket);
+    let (mut document, trouble) = diagnose::written(&session, &found, words, &plan, &socket);
+    document.mail = mail.map(|side| side.word().to_owned());
     let found = key.zip(found.search).filter(|(_, searched)| searched.is_worth_keeping());
     Ok(Done { name, document, trouble, found })
 }

@@ -78,6 +78,11 @@ impl Via {
         }
     }
 
+    /// Whether its packets are marked.
+    pub const fn marks(&self) -> bool {
+        matches!(self.way, Way::Mark(_) | Way::Table(_))
+    }
+
     /// What a socket needs to go this way.
     pub fn steering(&self, family: Family) -> Result<Steering, Failure> {
         let plain = Steering::default();

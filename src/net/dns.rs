@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use simple_dns::rdata::RData;
+use simple_dns::rdata::{RData, TXT};
 use simple_dns::{CLASS, Label, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
 
 use super::Clock;
@@ -46,6 +46,8 @@ pub enum Kind {
     Aaaa,
     /// Who takes mail for a domain (RFC 1035 §3.3.9).
     Mx,
+    /// Text, such as who sends mail for a domain (RFC 1035 §3.3.14).
+    Txt,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::A => "A",
             Self::Aaaa => "AAAA",
             Self::Mx => "MX",
+            Self::Txt => "TXT",
         }
     }
 
@@ -64,6 +67,7 @@ impl Kind {
             Self::A => TYPE::A,
             Self::Aaaa => TYPE::AAAA,
             Self::Mx => TYPE::MX,
+            Self::Txt => TYPE::TXT,
         }
     }
 }
@@ -78,6 +82,8 @@ pub enum Data {
     Exchange(u16, String),
     /// CNAME: the name is another's alias.
     Alias(String),
+    /// TXT: its strings, one behind the other without anything between (RFC 7208 §3.3); bytes that are no UTF-8 are U+FFFD.
+    Text(String),
 }
 
 impl std::fmt::Display for Data {
@@ -86,6 +92,7 @@ impl std::fmt::Display for Data {
             Self::Address(address) => address.fmt(f),
             Self::Exchange(preference, host) => write!(f, "{preference} {host}."),
             Self::Alias(name) => write!(f, "alias of {name}"),
+            Self::Text(text) => write!(f, "{text:?}"),
         }
     }
 }
@@ -293,6 +300,7 @@ impl Query {
                 RData::AAAA(one) => Data::Address(Ipv6Addr::from(one.address).into()),
                 RData::MX(one) => Data::Exchange(one.preference, text(&one.exchange)),
                 RData::CNAME(one) => Data::Alias(text(&one.0)),
+                RData::TXT(one) => Data::Text(strings(one)),
                 _ => return None,
             };
             // A TTL with its highest bit set is none (RFC 2181 §8).
@@ -318,6 +326,12 @@ fn bounded(bytes: &[u8]) -> bool {
 /// A name as text, without the dot at its end.
 fn text(name: &Name<'_>) -> String {
     name.to_string().trim_end_matches('.').to_owned()
+}
+
+/// The strings of a text, one behind the other.
+fn strings(text: &TXT<'_>) -> String {
+    String::try_from(text.clone())
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// An answer to our question.
@@ -351,7 +365,7 @@ impl Message {
             let wanted = of_name().map(|(_, answer)| answer).filter(|answer| match (kind, &answer.data) {
                 (Kind::A, Data::Address(address)) => address.is_ipv4(),
                 (Kind::Aaaa, Data::Address(address)) => address.is_ipv6(),
-                (Kind::Mx, Data::Exchange(..)) => true,
+                (Kind::Mx, Data::Exchange(..)) | (Kind::Txt, Data::Text(_)) => true,
                 _ => false,
             });
             let before = found.len();

@@ -52,6 +52,7 @@ mod request;
 mod resolve;
 mod route;
 mod service;
+pub mod spf;
 mod table;
 mod timekeeper;
 mod wire;

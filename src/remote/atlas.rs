@@ -27,7 +27,7 @@ pub struct From {
 
 impl From {
     /// `asn=8359,12389,country=RU,limit=50`, `probes=1001,1002` or `resume=ID,ID`: a value without a name belongs to the name
-    /// before it. With ASes, a country does not narrow them: Atlas asks for probes by one of the two.
+    /// before it. A country narrows the ASes: only probes of these in that country.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let mut from = Self { limit: 10, ..Self::default() };
         let mut name = "";
@@ -69,14 +69,33 @@ impl From {
                 _ => Err(Error::Where("resume needs two measurements, of target and reference".to_owned())),
             };
         }
+        if from.country.is_some() && !from.probes.is_empty() {
+            return Err(Error::Where(
+                "probes are named by number, and a country would not narrow them".to_owned(),
+            ));
+        }
         if !places.contains(&true) {
             return Err(Error::Where("no place to measure from: name asn, country or probes".to_owned()));
         }
         Ok(from)
     }
 
-    /// Rows of `probes`, which together ask for [`limit`](Self::limit).
-    fn rows(&self, family: u8) -> Vec<Value> {
+    /// Whether probes are looked up before anything is asked of them: a row names an AS or a country, rows are joined, and
+    /// nothing narrows one by the other.
+    pub(super) fn selects(&self) -> bool {
+        !self.asns.is_empty() && self.country.is_some()
+    }
+
+    /// Rows of `probes`, which together ask for [`limit`](Self::limit); of `chosen` ones, those.
+    fn rows(&self, family: u8, chosen: &[u64]) -> Vec<Value> {
+        if self.selects() {
+            let list: Vec<String> = chosen.iter().map(u64::to_string).collect();
+            let (list, count) = match chosen.len() {
+                0 => ("PROBES".to_owned(), self.limit as usize),
+                count => (list.join(","), count),
+            };
+            return vec![json!({"type": "probes", "value": list, "requested": count})];
+        }
         let tags = json!({"include": [format!("system-ipv{family}-works")]});
         let row = |kind: &str, value: Value, requested: u32| json!({"type": kind, "value": value, "requested": requested, "tags": tags});
         let mut rows = Vec::new();
@@ -100,7 +119,7 @@ impl From {
 
     /// The most probes that can take part.
     fn most(&self) -> u64 {
-        let rows = self.rows(4);
+        let rows = self.rows(4, &[]);
         rows.iter().filter_map(|row| row["requested"].as_u64()).sum()
     }
 }
@@ -111,8 +130,81 @@ pub(super) fn cost(from: &From) -> String {
     format!("up to {credits} credits of RIPE Atlas: {} probes, 2 destinations, 60 credits each", from.most())
 }
 
+/// The connected probes of the ASes in the country, by which the version of IP works: a page of them.
+pub(super) fn select(from: &From, family: u8) -> Request {
+    let asns: Vec<String> = from.asns.iter().map(u32::to_string).collect();
+    let country = from.country.as_deref().unwrap_or_default();
+    Request::get(format!(
+        "/probes/?asn_v{family}__in={}&country_code={country}&status=1&tags=system-ipv{family}-works&page_size=500",
+        asns.join(",")
+    ))
+}
+
+/// The page behind one, from the address that the network gives for it: below its own address only, wherever it points.
+pub(super) fn page(next: &str) -> Option<Request> {
+    let at = next.find("/probes/?")?;
+    let path = &next[at..];
+    let fits = path.len() <= 4096 && path.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| Request::get(path.to_owned()))
+}
+
+/// Number and AS of probes, and the address of the next page of them.
+type Page = (Vec<(u64, u32)>, Option<String>);
+
+/// A page of probes: number and AS of those that fit, and the address of the next page.
+pub(super) fn probes(body: &str, from: &From, family: u8) -> Option<Page> {
+    let value: Value = serde_json::from_str(body).ok()?;
+    let mut found = Vec::new();
+    for probe in value.get("results")?.as_array()? {
+        let asn = probe.get(format!("asn_v{family}")).and_then(Value::as_u64);
+        let id = probe.get("id").and_then(Value::as_u64);
+        let (Some(id), Some(asn)) = (id, asn.and_then(|asn| u32::try_from(asn).ok())) else { continue };
+        let country = probe.get("country_code").and_then(Value::as_str);
+        let connected = probe.get("status").and_then(|one| one.get("id")).and_then(Value::as_u64);
+        // A filter that the network did not heed is heeded here.
+        if from.asns.contains(&asn)
+            && country == from.country.as_deref()
+            && connected.is_none_or(|id| id == 1)
+        {
+            found.push((id, asn));
+        }
+    }
+    Some((found, value.get("next").and_then(Value::as_str).map(str::to_owned)))
+}
+
+/// Probes for a limit: each AS has its turn, in the order they are named.
+pub(super) fn choose(from: &From, probes: &[(u64, u32)]) -> Vec<u64> {
+    let mut lists: Vec<Vec<u64>> = from
+        .asns
+        .iter()
+        .map(|asn| probes.iter().rev().filter(|(_, of)| of == asn).map(|(id, _)| *id).collect())
+        .collect();
+    let mut chosen = Vec::new();
+    while chosen.len() < from.limit as usize && lists.iter().any(|list| !list.is_empty()) {
+        for list in &mut lists {
+            if let Some(id) = list.pop().filter(|_| chosen.len() < from.limit as usize)
+                && !chosen.contains(&id)
+            {
+                chosen.push(id);
+            }
+        }
+    }
+    chosen
+}
+
+/// The account's credits; needs the key.
+pub(super) fn credits() -> Request {
+    Request::get("/credits/".to_owned())
+}
+
+/// What an answer to [`credits`] says, in words.
+pub(super) fn left(body: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(body).ok()?;
+    Some(format!("{} credits", value.get("current_balance")?.as_u64()?))
+}
+
 /// Both destinations in one request, so that they share the probes.
-pub(super) fn create(from: &From, task: &Task) -> Request {
+pub(super) fn create(from: &From, task: &Task, chosen: &[u64]) -> Request {
     let definition = |target: &str, what: &str| {
         let mut one = json!({
             "type": "traceroute", "af": task.family, "target": target,
@@ -127,22 +219,23 @@ pub(super) fn create(from: &From, task: &Task) -> Request {
     };
     let body = json!({
         "definitions": [definition(&task.target, "target"), definition(&task.reference, "reference")],
-        "probes": from.rows(task.family), "is_oneoff": true,
+        "probes": from.rows(task.family, chosen), "is_oneoff": true,
     });
-    Request { creates: true, method: "POST", path: "/measurements/".to_owned(), body: Some(body.to_string()) }
+    Request {
+        creates: true,
+        method: "POST",
+        path: "/measurements/".to_owned(),
+        body: Some(body.to_string()),
+        etag: None,
+    }
 }
 
 pub(super) fn state(id: &str) -> Request {
-    Request { creates: false, method: "GET", path: format!("/measurements/{id}/"), body: None }
+    Request::get(format!("/measurements/{id}/"))
 }
 
 pub(super) fn results(id: &str) -> Request {
-    Request {
-        creates: false,
-        method: "GET",
-        path: format!("/measurements/{id}/results/?format=json"),
-        body: None,
-    }
+    Request::get(format!("/measurements/{id}/results/?format=json"))
 }
 
 /// The two numbers.

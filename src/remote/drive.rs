@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::Agent;
 
-use super::{Answer, Error, Machine, Request, Results, Step};
+use super::{Allowance, Answer, Error, Machine, Request, Results, Step, pause};
 use crate::fetch::Address;
 
 /// The most bytes of an answer: a thousand probes with long paths have a tenth.
@@ -18,6 +18,8 @@ pub struct Endpoint {
     base: Address,
     /// `Authorization`, whole.
     key: Option<String>,
+    /// What time it is, for servers that do not say it.
+    now: fn() -> SystemTime,
 }
 
 impl fmt::Debug for Endpoint {
@@ -28,11 +30,11 @@ impl fmt::Debug for Endpoint {
 
 impl Endpoint {
     /// A server at `base`, to which this program says that it is `agent`. `key` is the whole value of `Authorization`; it is
-    /// not sent in the clear except to this machine.
+    /// not sent in the clear except to this machine. `now` tells the time.
     ///
     /// # Errors
     /// If it is no address, or a key would go over plain HTTP.
-    pub fn new(base: &str, agent: &str, key: Option<String>) -> Result<Self, Error> {
+    pub fn new(base: &str, agent: &str, key: Option<String>, now: fn() -> SystemTime) -> Result<Self, Error> {
         let address: Address =
             base.trim_end_matches('/').parse().map_err(|error| Error::Where(format!("{base}: {error}")))?;
         if key.is_some() && !address.is_secure() && !address.is_loopback() {
@@ -50,16 +52,23 @@ impl Endpoint {
             .timeout_recv_response(patience)
             .timeout_per_read(patience)
             .build();
-        Ok(Self { agent: Agent::new_with_config(config), base: address, key })
+        Ok(Self { agent: Agent::new_with_config(config), base: address, key, now })
     }
 
     /// Sends one request; a text says why nothing came.
-    fn send(&self, request: &Request) -> Result<Answer, String> {
-        let url = format!("{}{}", self.base, request.path);
+    ///
+    /// # Errors
+    /// What the system or the connection says, without the key.
+    pub fn send(&self, request: &Request) -> Result<Answer, String> {
+        // An address without a path is shown with one of a slash, and the request's begins with another.
+        let url = format!("{}{}", self.base.to_string().trim_end_matches('/'), request.path);
         let struck = |error: &dyn fmt::Display| self.struck(&error.to_string());
         let response = match &request.body {
             None => {
                 let mut builder = self.agent.get(&url);
+                if let Some(etag) = &request.etag {
+                    builder = builder.header("if-none-match", etag);
+                }
                 if let Some(key) = &self.key {
                     builder = builder.header("authorization", key);
                 }
@@ -75,13 +84,22 @@ impl Endpoint {
         };
         let response = response.map_err(|error| struck(&error))?;
         let status = response.status().as_u16();
-        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let retry_after = after.and_then(|text| text.trim().parse().ok());
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after =
+            header("retry-after").and_then(|text| pause::seconds(text, header("date"), (self.now)()));
+        let count = |name: &str| header(name).and_then(|text| text.trim().parse().ok());
+        let allowance = count("x-ratelimit-remaining").map(|remaining| Allowance {
+            limit: count("x-ratelimit-limit"),
+            remaining,
+            reset: count("x-ratelimit-reset"),
+        });
+        // What is sent back is bounded, and visible.
+        let etag = header("etag").filter(|etag| etag.len() <= 200).map(str::to_owned);
         let mut bytes = Vec::new();
         let read = response.into_body().into_reader().take(LONGEST + 1).read_to_end(&mut bytes);
         let torn = read.is_err() || bytes.len() as u64 > LONGEST;
         let body = self.struck(&String::from_utf8_lossy(&bytes));
-        Ok(Answer { status, retry_after, body, torn })
+        Ok(Answer { status, retry_after, etag, allowance, body, torn })
     }
 
     /// A server that repeats the key does not get it shown.

@@ -83,11 +83,36 @@ pub(super) fn create(from: &From, task: &Task, first: Option<&str>) -> Request {
         method: "POST",
         path: "/v1/measurements".to_owned(),
         body: Some(body.to_string()),
+        etag: None,
     }
 }
 
 pub(super) fn state(id: &str) -> Request {
-    Request { creates: false, method: "GET", path: format!("/v1/measurements/{id}"), body: None }
+    Request::get(format!("/v1/measurements/{id}"))
+}
+
+/// What is allowed; costs nothing.
+pub(super) fn limits() -> Request {
+    Request::get("/v1/limits".to_owned())
+}
+
+/// What an answer to [`limits`] says, in words.
+pub(super) fn left(body: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(body).ok()?;
+    let create = value.get("rateLimit")?.get("measurements")?.get("create")?;
+    let number = |key: &str| create.get(key).and_then(Value::as_u64);
+    let mut text = format!("{} tests", number("remaining")?);
+    if let Some(limit) = number("limit") {
+        text.push_str(&format!(" of {limit} an hour"));
+    }
+    if let Some(reset) = number("reset").filter(|reset| *reset > 0) {
+        text.push_str(&format!(", all again in {reset} s"));
+    }
+    // Only who is signed in has any.
+    if let Some(credits) = value.get("credits").and_then(|one| one.get("remaining")).and_then(Value::as_u64) {
+        text.push_str(&format!("; {credits} credits"));
+    }
+    Some(text)
 }
 
 /// Its name, if it is one that can stand in an address.

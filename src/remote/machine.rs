@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Answer, Error, Request, Results, Step, Task, atlas, globalping, words};
+use super::{Allowance, Answer, Error, Request, Results, Step, Task, atlas, globalping, words};
 
 /// Tries of one question before it is given up.
 const MOST_TRIES: u32 = 6;
+/// Pages of probes that are read: of 500 each, more than any country has.
+const MOST_PAGES: u32 = 20;
 /// The longest pause that is waited for at a server's word.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 
@@ -59,6 +61,8 @@ impl Network {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// The probes are looked up (Atlas, by AS and country).
+    Select,
     /// Creation number so many (Atlas has one for both).
     Create(usize),
     /// The state of measurement so many (Atlas), or state and results (Globalping).
@@ -82,6 +86,15 @@ pub struct Machine {
     /// The last results that made sense, while more are waited for.
     latest: Option<(String, u64)>,
     tries: u32,
+    /// Probes that were found, with their AS, and where the next page of them is.
+    found: Vec<(u64, u32)>,
+    next: Option<Request>,
+    pages: u32,
+    chosen: Vec<u64>,
+    /// Finished results from before, by their measurement.
+    kept: Vec<(String, String)>,
+    etag: Option<String>,
+    allowance: Option<Allowance>,
     /// To be waited before the next question.
     pause: Option<Duration>,
     waited: Duration,
@@ -100,11 +113,22 @@ impl Machine {
             scheduled: 0,
             latest: None,
             tries: 0,
+            found: Vec::new(),
+            next: None,
+            pages: 0,
+            chosen: Vec::new(),
+            kept: Vec::new(),
+            etag: None,
+            allowance: None,
             pause: None,
             waited: Duration::ZERO,
         };
-        machine.stage =
-            if machine.ids.len() < 2 { Stage::Create(machine.ids.len()) } else { Stage::State(0) };
+        let selects = matches!(&machine.network, Network::Atlas(from) if from.selects());
+        machine.stage = match machine.ids.len() {
+            0 if selects => Stage::Select,
+            made @ (0 | 1) => Stage::Create(made),
+            _ => Stage::State(0),
+        };
         machine
     }
 
@@ -112,6 +136,48 @@ impl Machine {
     #[must_use]
     pub fn ids(&self) -> &[String] {
         &self.ids
+    }
+
+    /// Takes the finished results of a measurement from an earlier time, so that nobody is asked for them again; says whether
+    /// they are such. Before the first [`step`](Self::step).
+    pub fn recall(&mut self, id: &str, json: String) -> bool {
+        let whole = match &self.network {
+            Network::Atlas(_) => atlas::count(&json).is_some_and(|count| count > 0),
+            Network::Globalping(_) => {
+                globalping::State::read(&json).is_some_and(|state| state.done && state.finished > 0)
+            }
+        };
+        if whole && self.ids.iter().any(|known| known == id) {
+            self.kept.push((id.to_owned(), json));
+            if let Stage::State(at) = self.stage {
+                self.enter(at);
+            }
+        }
+        whole
+    }
+
+    /// What the network allowed when it answered last, where it said so.
+    #[must_use]
+    pub const fn allowance(&self) -> Option<Allowance> {
+        self.allowance
+    }
+
+    /// Asks what the network still allows; creates nothing and costs nothing.
+    #[must_use]
+    pub fn balance(&self) -> Request {
+        match &self.network {
+            Network::Atlas(_) => atlas::credits(),
+            Network::Globalping(_) => globalping::limits(),
+        }
+    }
+
+    /// What an answer to [`balance`](Self::balance) says, in words.
+    #[must_use]
+    pub fn left(&self, body: &str) -> Option<String> {
+        match &self.network {
+            Network::Atlas(_) => atlas::left(body),
+            Network::Globalping(_) => globalping::left(body),
+        }
     }
 
     /// What it will cost, in the network's own terms; `None` if nothing is left to create.
@@ -124,11 +190,15 @@ impl Machine {
         }
     }
 
-    /// All requests that create something, as they would be sent; an id that is not known yet is `ID`.
+    /// All requests that create something, and what is looked up for them, as they would be sent; an id that is not known yet
+    /// is `ID`, probes that are not are `PROBES`.
     #[must_use]
     pub fn creations(&self) -> Vec<Request> {
         match &self.network {
-            Network::Atlas(from) if self.ids.is_empty() => vec![atlas::create(from, &self.task)],
+            Network::Atlas(from) if self.ids.is_empty() => {
+                let select = from.selects().then(|| atlas::select(from, self.task.family));
+                select.into_iter().chain([atlas::create(from, &self.task, &self.chosen)]).collect()
+            }
             Network::Atlas(_) => Vec::new(),
             Network::Globalping(from) => (self.ids.len()..2)
                 .map(|which| {
@@ -144,6 +214,9 @@ impl Machine {
     pub fn progress(&self) -> String {
         let got = self.latest.as_ref().map_or(0, |(_, count)| *count);
         match self.stage {
+            Stage::Select => {
+                format!("{}: looking for probes, {} so far", self.network.name(), self.found.len())
+            }
             Stage::Create(_) => format!("{}: asking for the measurement", self.network.name()),
             Stage::State(at) | Stage::Fetch(at) => {
                 let id = self.ids.get(at).map_or("", String::as_str);
@@ -162,13 +235,20 @@ impl Machine {
         let id = |at: usize| self.ids.get(at).map_or("", String::as_str);
         let request = match (self.stage, &self.network) {
             (Stage::Done, _) => return Step::Done(self.results.clone()),
-            (Stage::Create(_), Network::Atlas(from)) => atlas::create(from, &self.task),
+            (Stage::Select, Network::Atlas(from)) => {
+                self.next.clone().unwrap_or_else(|| atlas::select(from, self.task.family))
+            }
+            (Stage::Create(_), Network::Atlas(from)) => atlas::create(from, &self.task, &self.chosen),
             (Stage::Create(which), Network::Globalping(from)) => {
                 globalping::create(from, &self.task, (which == 1).then(|| id(0)))
             }
             (Stage::State(at), Network::Atlas(_)) => atlas::state(id(at)),
             (Stage::Fetch(at), Network::Atlas(_)) => atlas::results(id(at)),
-            (Stage::State(at) | Stage::Fetch(at), Network::Globalping(_)) => globalping::state(id(at)),
+            (Stage::State(at) | Stage::Fetch(at), Network::Globalping(_)) => {
+                Request { etag: self.etag.clone(), ..globalping::state(id(at)) }
+            }
+            // Globalping looks up its probes itself.
+            (Stage::Select, Network::Globalping(_)) => return Step::Done(Vec::new()),
         };
         Step::Send(request)
     }
@@ -196,17 +276,31 @@ impl Machine {
                 return Ok(());
             }
         };
+        self.allowance = answer.allowance.or(self.allowance);
+        // A creation that is over the allowance is possible again when that is whole.
+        let spent = answer.allowance.filter(|one| one.remaining == 0).and_then(|one| one.reset);
         match answer.status {
             200..=299 => {}
+            // Unchanged, as was asked.
+            304 if self.etag.is_some() => {
+                if let Stage::State(at) = self.stage {
+                    self.tries = 0;
+                    return self.settle(at, false);
+                }
+            }
             // 429 is a refusal, of a creation too: nothing was made.
-            429 => return self.busy(answer.status, answer.retry_after),
+            429 => return self.busy(answer.status, answer.retry_after.or(spent)),
             500..=599 if creates => return Err(Error::Lost(format!("{network} answers {}", answer.status))),
             500..=599 => return self.busy(answer.status, answer.retry_after),
             status => return Err(Error::Refused { network, status, words: words(&answer.body) }),
         }
         match self.stage {
+            Stage::Select => self.selected(&answer.body),
             Stage::Create(_) => self.created(&answer.body),
-            Stage::State(at) => self.state(at, &answer.body),
+            Stage::State(at) => {
+                self.etag = answer.etag;
+                self.state(at, &answer.body)
+            }
             Stage::Fetch(at) => self.fetched(at, &answer.body),
             Stage::Done => Ok(()),
         }
@@ -238,6 +332,64 @@ impl Machine {
         }
         self.pause = Some(pause.unwrap_or_else(|| self.network.pause()));
         Ok(())
+    }
+
+    fn selected(&mut self, body: &str) -> Result<(), Error> {
+        let Network::Atlas(from) = &self.network else { return Ok(()) };
+        let Some((probes, next)) = atlas::probes(body, from, self.task.family) else {
+            return self.again("a list of probes that is none", None);
+        };
+        self.tries = 0;
+        self.pages += 1;
+        self.found.extend(probes);
+        if let Some(next) = next.filter(|_| self.pages < MOST_PAGES) {
+            match atlas::page(&next) {
+                Some(request) => self.next = Some(request),
+                None => {
+                    let what = "the next page of probes is nowhere on its own server".to_owned();
+                    return Err(Error::Strange { network: self.network.name(), what });
+                }
+            }
+            return Ok(());
+        }
+        self.chosen = atlas::choose(from, &self.found);
+        if self.chosen.is_empty() {
+            let list: Vec<String> = from.asns.iter().map(|asn| format!("AS{asn}")).collect();
+            let country = from.country.as_deref().unwrap_or_default();
+            return Err(Error::NoProbes(format!(
+                "RIPE Atlas has no connected probe with IPv{} of {} in {country}",
+                self.task.family,
+                list.join(" or ")
+            )));
+        }
+        self.stage = Stage::Create(0);
+        Ok(())
+    }
+
+    /// Goes on to measurement so many, past those whose results are there.
+    fn enter(&mut self, mut at: usize) {
+        self.etag = None;
+        while let Some(id) = self.ids.get(at) {
+            let Some(kept) = self.kept.iter().position(|(known, _)| known == id) else {
+                self.stage = Stage::State(at);
+                return;
+            };
+            let (id, json) = self.kept.swap_remove(kept);
+            let count = match &self.network {
+                Network::Atlas(_) => atlas::count(&json).unwrap_or(0),
+                Network::Globalping(_) => globalping::State::read(&json).map_or(0, |state| state.finished),
+            };
+            let target = if at == 0 { &self.task.target } else { &self.task.reference };
+            self.results.push(Results {
+                id,
+                target: target.clone(),
+                json,
+                probes: (count, count),
+                complete: true,
+            });
+            at += 1;
+        }
+        self.stage = Stage::Done;
     }
 
     fn created(&mut self, body: &str) -> Result<(), Error> {
@@ -314,9 +466,9 @@ impl Machine {
         }
         let target = if at == 0 { &self.task.target } else { &self.task.reference };
         let probes = (self.scheduled, got);
-        self.results.push(Results { id, target: target.clone(), json, probes });
+        self.results.push(Results { id, target: target.clone(), json, probes, complete: all });
         self.scheduled = 0;
-        self.stage = if at + 1 < self.ids.len() { Stage::State(at + 1) } else { Stage::Done };
+        self.enter(at + 1);
         Ok(())
     }
 }

@@ -14,6 +14,9 @@
 //!   nobody knows whether it arrived;
 //! * 429 and 5xx are waited for: as long as `Retry-After` says, else longer each time, at least ten seconds for Atlas;
 //! * other 4xx end it, with the network's own words;
+//! * where Globalping gives no `Retry-After`, until its allowance is whole again, as `X-RateLimit-Reset` says;
+//! * a question that is asked again says what came last time, so that an unchanged answer is not sent anew;
+//! * probes by AS *and* country are looked up first and asked for by number, since one request joins rows and never narrows;
 //! * results are asked for every 10 s (Atlas), or 500 ms after an answer (Globalping);
 //! * the key goes into one header and nowhere else; [`Request`] shows it as `…`.
 
@@ -22,6 +25,8 @@ pub mod atlas;
 mod drive;
 pub mod globalping;
 mod machine;
+#[cfg(feature = "fetch")]
+mod pause;
 #[cfg(test)]
 mod tests;
 
@@ -54,6 +59,8 @@ pub struct Results {
     pub json: String,
     /// Probes that were asked, and those that have answered.
     pub probes: (u64, u64),
+    /// It is finished: asked again, the network would say the same.
+    pub complete: bool,
 }
 
 /// A question to a network.
@@ -67,6 +74,26 @@ pub struct Request {
     pub path: String,
     /// JSON, of a `POST`.
     pub body: Option<String>,
+    /// `If-None-Match`: what came last time (RFC 9110 §13.1.2).
+    pub etag: Option<String>,
+}
+
+impl Request {
+    /// One that only reads.
+    fn get(path: String) -> Self {
+        Self { creates: false, method: "GET", path, body: None, etag: None }
+    }
+}
+
+/// What a network still allows, as it says itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Creations in a period, if it says how many.
+    pub limit: Option<u64>,
+    /// Of those, what is left.
+    pub remaining: u64,
+    /// Seconds until all are there again.
+    pub reset: Option<u64>,
 }
 
 impl fmt::Debug for Request {
@@ -90,8 +117,12 @@ impl fmt::Display for Request {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// `Retry-After`, in seconds.
+    /// `Retry-After`, in seconds from now.
     pub retry_after: Option<u64>,
+    /// `ETag`, to be sent back with the next question.
+    pub etag: Option<String>,
+    /// `X-RateLimit-…`.
+    pub allowance: Option<Allowance>,
     /// The body.
     pub body: String,
     /// It ended before it should.
@@ -122,6 +153,9 @@ pub enum Error {
     /// Where to measure from makes no sense.
     #[error("{0}")]
     Where(String),
+    /// Nobody is there to measure from.
+    #[error("{0}")]
+    NoProbes(String),
     /// The network refuses; its words, which are foreign text.
     #[error("{network} answers {status}: {words}")]
     Refused {
@@ -181,6 +215,7 @@ impl Error {
             Self::Where(_) => {
                 "write atlas:asn=64500,country=RU,limit=50, globalping:Moscow+MTS or file:RESULT.json"
             }
+            Self::NoProbes(_) => "leave out the country or an AS, or name other ones",
             Self::Refused { status: 401 | 403, .. } => {
                 "check the key: LASTHOP_ATLAS_KEY, LASTHOP_GLOBALPING_TOKEN or ~/.config/lasthop/keys.toml"
             }

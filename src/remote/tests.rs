@@ -85,7 +85,7 @@ fn globalping_measures_the_reference_from_the_targets_probes() {
 
 #[test]
 fn atlas_measures_both_in_one_request_and_waits_for_its_probes() {
-    let mut machine = machine("atlas:asn=64500,AS64501,country=RU,limit=5", &[]);
+    let mut machine = machine("atlas:asn=64500,AS64501,limit=5", &[]);
     assert!(machine.cost().unwrap().contains("up to 600 credits"), "{:?}", machine.cost());
     let request = sent(&mut machine);
     let asked = body(&request);
@@ -226,6 +226,7 @@ fn places_that_make_no_sense_are_refused() {
         "atlas:country=Russia",
         "atlas:country=RU,limit=0",
         "atlas:resume=7",
+        "atlas:probes=1,country=RU",
         "atlas:resume=../x,8",
         "globalping:",
         "globalping:a+b+c+d+e",
@@ -237,6 +238,129 @@ fn places_that_make_no_sense_are_refused() {
     ] {
         assert!(matches!(Network::parse(bad), Err(Error::Where(_))), "{bad}");
     }
+}
+
+/// One row names an AS or a country, and rows are joined: what is both has to be looked up first.
+#[test]
+fn a_country_narrows_the_ases_of_atlas() {
+    let mut machine = machine("atlas:asn=64500,64501,country=ru,limit=3", &[]);
+    let asked: Vec<String> = machine.creations().iter().map(ToString::to_string).collect();
+    assert!(asked.len() == 2 && asked[1].contains("\"PROBES\""), "{asked:?}");
+    let request = sent(&mut machine);
+    let path =
+        "/probes/?asn_v4__in=64500,64501&country_code=RU&status=1&tags=system-ipv4-works&page_size=500";
+    assert_eq!((request.creates, request.path.as_str()), (false, path));
+    machine.take(ok("{}")).unwrap();
+    assert_eq!(waits(&mut machine), 10_000, "no list");
+    sent(&mut machine);
+    let probe = |id: u32, asn: u32, country: &str, status: u32| json!({"id": id, "asn_v4": asn, "country_code": country, "status": {"id": status}});
+    let next = "https://elsewhere.example/api/v2/probes/?asn_v4__in=64500,64501&page=2";
+    // What the network did not filter is filtered here.
+    let page = [
+        probe(1, 64500, "RU", 1),
+        probe(2, 64500, "DE", 1),
+        probe(3, 64500, "RU", 2),
+        probe(4, 7, "RU", 1),
+        probe(5, 64500, "RU", 1),
+    ];
+    machine.take(ok(json!({"count": 7, "next": next, "results": page}))).unwrap();
+    assert_eq!(sent(&mut machine).path, "/probes/?asn_v4__in=64500,64501&page=2", "on its own server only");
+    let page = [probe(6, 64500, "RU", 1), probe(7, 64501, "RU", 1)];
+    machine.take(ok(json!({"next": null, "results": page}))).unwrap();
+    let request = sent(&mut machine);
+    assert!(request.creates);
+    assert_eq!(body(&request)["probes"], json!([{"type": "probes", "value": "1,7,5", "requested": 3}]));
+    machine.take(ok(json!({"measurements": [7, 8]}))).unwrap();
+    assert_eq!(sent(&mut machine).path, "/measurements/7/");
+
+    let mut none = self::machine("atlas:asn=64500,country=RU", &[]);
+    sent(&mut none);
+    let error = none.take(ok(json!({"next": null, "results": []}))).unwrap_err();
+    assert_eq!(
+        error,
+        Error::NoProbes("RIPE Atlas has no connected probe with IPv4 of AS64500 in RU".to_owned())
+    );
+    let mut away = self::machine("atlas:asn=64500,country=RU", &[]);
+    sent(&mut away);
+    let error = away.take(ok(json!({"next": "https://elsewhere.example/x", "results": []}))).unwrap_err();
+    assert!(matches!(error, Error::Strange { .. }));
+    // Pages end, whatever the network says.
+    let mut endless = self::machine("atlas:asn=64500,country=RU", &[]);
+    let pages = (0..100).find(|_| {
+        let path = sent(&mut endless).path;
+        path == "/measurements/"
+            || endless
+                .take(ok(json!({"next": "x/probes/?page=2", "results": [probe(1, 64500, "RU", 1)]})))
+                .is_err()
+    });
+    assert_eq!(pages, Some(20));
+}
+
+#[test]
+fn what_is_finished_and_kept_is_not_asked_for_again() {
+    let whole = globalping("finished", &["finished"]).to_string();
+    let mut both = machine("globalping:resume=A1,B2", &["A1", "B2"]);
+    assert!(both.recall("A1", whole.clone()) && both.recall("B2", whole.clone()));
+    let Step::Done(results) = both.step() else { panic!() };
+    assert!(results.len() == 2 && results.iter().all(|one| one.complete && one.json == whole));
+    // One of them, whichever: the other is asked for.
+    for (known, other) in [("7", "8"), ("8", "7")] {
+        let mut machine = machine("atlas:resume=7,8", &["7", "8"]);
+        assert!(machine.recall(known, "[{\"prb_id\":1}]".to_owned()));
+        assert_eq!(sent(&mut machine).path, format!("/measurements/{other}/"));
+        machine.take(ok(atlas_state(1, 4))).unwrap();
+        sent(&mut machine);
+        machine.take(ok("[{\"prb_id\":1}]")).unwrap();
+        let Step::Done(results) = machine.step() else { panic!() };
+        let ids: Vec<_> = results.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, ["7", "8"]);
+    }
+    let mut torn = machine("globalping:resume=A1,B2", &["A1", "B2"]);
+    assert!(
+        !torn.recall("A1", whole[..40].to_owned())
+            && !torn.recall("A1", globalping("in-progress", &["finished"]).to_string())
+    );
+    assert_eq!(sent(&mut torn).path, "/v1/measurements/A1");
+}
+
+#[test]
+fn an_unchanged_answer_is_not_sent_anew() {
+    let mut machine = machine("globalping:Moscow", &["A1", "B2"]);
+    assert_eq!(sent(&mut machine).etag, None);
+    let tagged = |body: Value| {
+        Ok(Answer { status: 200, body: body.to_string(), etag: Some("W/\"x\"".into()), ..Answer::default() })
+    };
+    machine.take(tagged(globalping("in-progress", &["finished", "in-progress"]))).unwrap();
+    assert_eq!(waits(&mut machine), 500);
+    assert_eq!(sent(&mut machine).etag.as_deref(), Some("W/\"x\""));
+    machine.take(Ok(Answer { status: 304, ..Answer::default() })).unwrap();
+    assert_eq!(waits(&mut machine), 500);
+    sent(&mut machine);
+    machine.take(tagged(globalping("finished", &["finished", "finished"]))).unwrap();
+    let second = sent(&mut machine);
+    assert_eq!((second.path.as_str(), second.etag), ("/v1/measurements/B2", None), "another measurement's");
+    assert!(machine.take(Ok(Answer { status: 304, ..Answer::default() })).is_err(), "nobody asked for that");
+}
+
+#[test]
+fn an_allowance_that_is_spent_is_waited_for() {
+    let spent = |reset| Some(Allowance { limit: Some(250), remaining: 0, reset: Some(reset) });
+    let busy = |reset| Ok(Answer { status: 429, allowance: spent(reset), ..Answer::default() });
+    let mut machine = machine("globalping:Moscow", &[]);
+    sent(&mut machine);
+    machine.take(busy(90)).unwrap();
+    assert_eq!(waits(&mut machine), 90_000);
+    sent(&mut machine);
+    assert!(matches!(machine.take(busy(3599)), Err(Error::Busy { .. })), "nobody waits an hour");
+    assert_eq!(machine.allowance(), spent(3599));
+    let limits = r#"{"rateLimit":{"measurements":{"create":{"type":"user","limit":500,"remaining":245,"reset":3599}}},"credits":{"remaining":1000}}"#;
+    assert_eq!(machine.left(limits).unwrap(), "245 tests of 500 an hour, all again in 3599 s; 1000 credits");
+    assert_eq!((machine.balance().path.as_str(), machine.left("{}")), ("/v1/limits", None));
+    let atlas = self::machine("atlas:country=RU", &[]);
+    assert_eq!(
+        (atlas.balance().path.as_str(), atlas.left("{\"current_balance\":5}").as_deref()),
+        ("/credits/", Some("5 credits"))
+    );
 }
 
 proptest! {

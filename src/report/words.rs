@@ -201,9 +201,11 @@ pub(super) fn place(document: &Document) -> String {
 pub(super) fn asked(document: &Document) -> String {
     let port = document.port.map_or_else(String::new, |port| format!("/{port}"));
     let protocol = clip_to(document.protocol.as_deref().unwrap_or_default(), 16);
+    let mail =
+        document.mail.as_deref().map_or_else(String::new, |side| format!(" ({} mail)", clip_to(side, 16)));
     match &document.target {
-        Some(path) => format!("{} {protocol}{port}", clip(&path.host)).trim_end().to_owned(),
-        None => format!("{protocol}{port}"),
+        Some(path) => format!("{}{} {protocol}{port}", clip(&path.host), mail).trim_end().to_owned(),
+        None => format!("{protocol}{port}{mail}"),
     }
 }
 
@@ -907,6 +909,9 @@ pub(super) fn joint_facts(conclusion: &Value) -> Vec<(String, String)> {
     let mut add = |name: &str, fact: String| {
         facts.push((clip_to(name, HOST).into_owned(), clip_to(&fact, SENTENCE).into_owned()));
     };
+    if let Some(mail) = conclusion.get("mail").and_then(|mail| text(mail, "summary")) {
+        add("mail", mail);
+    }
     let grade = |word: &str| match word {
         "text" => "pasted text",
         "mtr" => "totals of mtr",

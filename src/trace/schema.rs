@@ -138,6 +138,10 @@ pub struct Document {
     /// The exchange with the service, where one was asked for and the target is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<App>,
+    /// Which side of a domain's mail the target is: `incoming` where it takes mail (`--mx`), `outgoing` where it sends it
+    /// (`--spf`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<String>,
 }
 
 impl Document {
@@ -848,7 +852,7 @@ fn dns() -> Value {
     json!({"type": "array", "items": {
         "type": "object", "required": ["name", "type", "server", "asked_at", "answers", "error"],
         "properties": {
-            "name": text, "type": {"enum": ["A", "AAAA", "MX", null]}, "server": optional, "asked_at": text,
+            "name": text, "type": {"enum": ["A", "AAAA", "MX", "TXT", null]}, "server": optional, "asked_at": text,
             "answers": {"type": "array", "items": answer}, "error": optional,
         },
     }})
@@ -1109,5 +1113,6 @@ pub fn json_schema(words: &WordLists) -> Value {
     whole["$defs"]["run"]["properties"]["registry"] = registry();
     whole["$defs"]["run"]["properties"]["dns"] = dns();
     whole["$defs"]["run"]["properties"]["app"] = app();
+    whole["$defs"]["run"]["properties"]["mail"] = json!({"enum": ["incoming", "outgoing"]});
     whole
 }

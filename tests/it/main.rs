@@ -12,6 +12,7 @@ mod import_misc;
 mod import_text;
 mod joint;
 mod laws;
+mod mail;
 /// Shared with the benches, as `prefixes` is.
 #[path = "../../benches/support/mmdb.rs"]
 mod mmdb;

@@ -204,7 +204,75 @@ fn nothing_is_sent_that_nobody_agreed_to() {
             "{out}"
         );
     }
-    assert!(seen.lock().unwrap().is_empty());
+    // A dry run asks what is left, and creates nothing; without an answer to that it is a dry run all the same.
+    let seen: Vec<String> = seen.lock().unwrap().iter().map(|(line, ..)| line.clone()).collect();
+    assert_eq!(seen, ["GET /credits/ HTTP/1.1"]);
+}
+
+#[test]
+fn a_dry_run_tells_what_is_left() {
+    let home = tempfile::tempdir().unwrap();
+    let limits =
+        r#"{"rateLimit":{"measurements":{"create":{"type":"ip","limit":250,"remaining":245,"reset":3599}}}}"#;
+    let (base, seen) = server(vec![says("200 OK", limits)]);
+    let (status, out, _) = told(&lasthop(home.path(), &base, &["--from", "globalping:Moscow", "--dry-run"]));
+    assert_eq!(status, 0);
+    assert!(out.contains("left: 245 tests of 250 an hour, all again in 3599 s"), "{out}");
+    assert!(seen.lock().unwrap()[0].0.starts_with("GET /v1/limits"));
+}
+
+/// A country beside ASes: the probes are looked up, page by page, and asked for by number.
+#[test]
+fn atlas_probes_of_an_as_in_a_country_are_chosen_first() {
+    let home = tempfile::tempdir().unwrap();
+    let probe = |id: u32, asn: u32| {
+        format!(r#"{{"id":{id},"asn_v4":{asn},"country_code":"RU","status":{{"id":1,"name":"Connected"}}}}"#)
+    };
+    let (base, seen) = server(vec![
+        // A date, as RFC 9110 allows, one second from the server's own.
+        says(
+            "429 Too Many Requests\r\nDate: Sun, 06 Nov 1994 08:49:36 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT",
+            "",
+        ),
+        says(
+            "200 OK",
+            format!(
+                r#"{{"next":"https://atlas.example/api/v2/probes/?page=2","results":[{}]}}"#,
+                probe(1, 8359)
+            ),
+        ),
+        says("200 OK", format!(r#"{{"next":null,"results":[{},{}]}}"#, probe(2, 8359), probe(3, 12389))),
+        says("201 Created", r#"{"measurements":[7,8]}"#),
+        says("200 OK", STATE),
+        says("200 OK", result(7, "192.0.2.10", false)),
+        says("200 OK", STATE),
+        says("200 OK", result(8, "192.0.2.20", true)),
+    ]);
+    let words = ["--from", "atlas:asn=8359,12389,country=RU,limit=50", "--yes", "--json"];
+    let (status, out, err) = told(&lasthop(home.path(), &base, &words));
+    assert_eq!(status, 12, "{err}{out}");
+    let seen = seen.lock().unwrap();
+    assert!(seen[1].0.contains("/probes/?asn_v4__in=8359,12389&country_code=RU&status=1"), "{seen:?}");
+    assert!(seen[2].0.contains("/probes/?page=2"), "{seen:?}");
+    let body: serde_json::Value = serde_json::from_str(&seen[3].2).unwrap();
+    assert_eq!(body["probes"], serde_json::json!([{"type": "probes", "value": "1,3,2", "requested": 3}]));
+    drop(seen);
+
+    // Finished, so that its numbers need no network any more, and no key.
+    let (nobody, asked) = server(vec![]);
+    let words = ["--from", "atlas:resume=7,8", "--json"];
+    let (status, out, err) = told(&lasthop(home.path(), &nobody, &words));
+    assert_eq!(status, 12, "{err}{out}");
+    assert!(err.contains("measurement 7: finished, from the cache"), "{err}");
+    assert_eq!(set(&out).1, [false, true]);
+    assert!(asked.lock().unwrap().is_empty());
+    // Where the file is gone, or was cut, the network is asked.
+    let cut = home.path().join(".cache/lasthop/remote/atlas-8.json");
+    fs::write(&cut, "[{\"prb_id\":1").unwrap();
+    let (base, asked) = server(vec![says("200 OK", STATE), says("200 OK", result(8, "192.0.2.20", true))]);
+    let (status, out, err) = told(&lasthop(home.path(), &base, &words));
+    assert_eq!(status, 12, "{err}{out}");
+    assert!(asked.lock().unwrap()[0].0.starts_with("GET /measurements/8/"), "{err}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ const SECOND: [(&str, &str, usize, u32); 5] = [
 ];
 
 /// The story's world with its second uplink.
-fn two_uplinks(test: &str) -> Option<World> {
+pub(super) fn two_uplinks(test: &str) -> Option<World> {
     let world = World::build(test)?;
     for (from, to, space, number) in SECOND {
         world.link(from, to, space, number);
