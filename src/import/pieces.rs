@@ -273,6 +273,14 @@ impl Draft {
     pub(super) fn done(mut self) -> (ForeignTrace, Vec<u64>) {
         self.missed.sort_unstable();
         self.missed.dedup();
+        // Whoever has the name that was asked for, and its address beside it, is the target.
+        if self.trace.address.is_none() {
+            let last = self.trace.hops.last().map_or(&[][..], |hop| &hop.responders);
+            let named = |one: &&ForeignResponder| {
+                one.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&self.trace.target))
+            };
+            self.trace.address = last.iter().find(named).and_then(|one| one.address);
+        }
         (self.trace, self.missed)
     }
 }

@@ -44,6 +44,10 @@ pub(super) fn runs(out: &mut dyn Write, runs: &Runs) -> io::Result<()> {
 /// ASCII but DEL: every other character that acts stands in a string.
 fn harmless(out: &mut dyn Write, text: &str) -> io::Result<()> {
     let mut rest = text;
+    if is_plain(text.as_bytes()) {
+        out.write_all(text.as_bytes())?;
+        return out.write_all(b"\n");
+    }
     while let Some(at) = rest.find(|one| acts(one) && !matches!(one, '\n' | '\r' | '\t')) {
         out.write_all(&rest.as_bytes()[..at])?;
         let Some(character) = rest[at..].chars().next() else { break };
@@ -59,9 +63,30 @@ fn harmless(out: &mut dyn Write, text: &str) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
+/// Whether it is printed ASCII and ends of lines alone, as nearly all documents are: an archive has gigabytes of them.
+fn is_plain(text: &[u8]) -> bool {
+    // Without a way out of the inner loop compilers make vector instructions of it.
+    let plain = |chunk: &[u8]| {
+        chunk.iter().fold(true, |all, byte| {
+            all & ((0x20..0x7f).contains(byte) | (*byte == b'\n') | (*byte == b'\r') | (*byte == b'\t'))
+        })
+    };
+    text.chunks(1024).all(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_text_is_what_no_terminal_acts_upon() {
+        for byte in 0..=u8::MAX {
+            let text = [b"a".repeat(1500), vec![byte], b"b".repeat(10)].concat();
+            let one = char::from(byte);
+            let expected = byte.is_ascii() && (!acts(one) || matches!(one, '\n' | '\r' | '\t'));
+            assert_eq!(is_plain(&text), expected, "{byte:#x}");
+        }
+    }
 
     #[test]
     fn what_acts_is_escaped_and_reads_back_the_same() {

@@ -169,7 +169,14 @@ impl ForeignTrace {
     /// protocol is unreachable).
     #[must_use]
     pub fn arrived(&self) -> (bool, Option<u8>) {
-        let own = |one: &&ForeignResponder| self.address.is_some() && one.address == self.address;
+        // Where the target has no address, who has the name that was asked for is it.
+        let named = |one: &ForeignResponder| {
+            one.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&self.target))
+        };
+        let own = |one: &&ForeignResponder| match self.address {
+            Some(_) => one.address == self.address,
+            None => named(one),
+        };
         let arrives = |reply: &ForeignReply| match reply.kind {
             None => reply.mark.is_none(),
             Some(kind) => kind.is_terminal() || kind.is_port_unreachable(),

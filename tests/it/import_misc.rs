@@ -275,3 +275,78 @@ HOST: me                          Loss%   Snt   Last   Avg  Best  Wrst StDev\n  
     assert_eq!(outcome.unwrap().traces, 3);
     assert_eq!(formats, [("tracert", 3, 1), ("mtr", 10, 1), ("tracepath", 13, 1)]);
 }
+
+/// As each of its three exports is saved, frame and tags included.
+#[test]
+fn winmtr_in_every_export_is_one_table() {
+    let text = "|------------------------------------------------------------------------------------------|
+|                                      WinMTR statistics                                   |
+|                       Host              -   %  | Sent | Recv | Best | Avrg | Wrst | Last |
+|------------------------------------------------|------|------|------|------|------|------|
+|                             192.168.1.1 -    0 |   10 |   10 |    0 |    1 |    3 |    1 |
+|                   No response from host -  100 |   10 |    0 |    0 |    0 |    0 |    0 |
+|                       core-1.example.net -   10 |   10 |    9 |    5 |    6 |    8 |    6 |
+|                              192.0.2.10 -    0 |   10 |   10 |    9 |   10 |   12 |   10 |
+|________________________________________________|______|______|______|______|______|______|
+   WinMTR v0.92 GPL V2 by Appnor MSP
+";
+    let page = "<html><head><title>WinMTR Statistics</title></head><body bgcolor=\"white\">
+<center><h2>WinMTR statistics</h2></center>
+<p align=\"center\"> <table border=\"1\" align=\"center\">
+<tr><td>Host</td> <td>%</td> <td>Sent</td> <td>Recv</td> <td>Best</td> <td>Avrg</td> <td>Wrst</td> <td>Last</td></tr>
+<tr><td>192.168.1.1</td> <td>0</td> <td>10</td> <td>10</td> <td>0</td> <td>1</td> <td>3</td> <td>1</td></tr>
+<tr><td>No response from host</td> <td>100</td> <td>10</td> <td>0</td> <td>0</td> <td>0</td> <td>0</td> <td>0</td></tr>
+<tr><td>core-1.example.net</td> <td>10</td> <td>10</td> <td>9</td> <td>5</td> <td>6</td> <td>8</td> <td>6</td></tr>
+<tr><td>192.0.2.10</td> <td>0</td> <td>10</td> <td>10</td> <td>9</td> <td>10</td> <td>12</td> <td>10</td></tr>
+</table></p></body></html>
+";
+    let table = "Host, %, Sent, Recv, Best, Avrg, Wrst, Last
+192.168.1.1,0,10,10,0,1,3,1
+No response from host,100,10,0,0,0,0,0
+core-1.example.net,10,10,9,5,6,8,6
+192.0.2.10,0,10,10,9,10,12,10
+";
+    let exported = one(text);
+    assert_eq!(exported.origin.version.as_deref(), Some("0.92"));
+    let at = |ttl: u8, from: Option<&str>, answered| (ttl, from.map(address), Some(10), Some(answered));
+    assert_eq!(
+        counts(&exported),
+        [at(1, Some("192.168.1.1"), 10), at(2, None, 0), at(3, None, 9), at(4, Some("192.0.2.10"), 10)]
+    );
+    assert_eq!(exported.hops[2].responders[0].name.as_deref(), Some("core-1.example.net"));
+    for other in [page, table] {
+        let other = one(other);
+        assert_eq!((other.hops, other.findings), (exported.hops.clone(), vec![]));
+    }
+}
+
+/// mtr was asked for a name: whoever has that name is the target, with its address where there is one.
+#[test]
+fn a_target_by_name_is_found_by_its_name() {
+    let report = |last: &str| {
+        one(&format!(
+            r#"{{"report":{{"mtr":{{"src":"pc","dst":"www.example.net","tos":0,"tests":10,"psize":"64","bitpattern":"0x00"}},
+"hubs":[{{"count":1,"host":"gw.lan","Loss%":0.0,"Snt":10,"Last":0.5,"Avg":0.6,"Best":0.4,"Wrst":0.9,"StDev":0.1}},
+{{"count":2,"host":"{last}","Loss%":0.0,"Snt":10,"Last":0.5,"Avg":0.6,"Best":0.4,"Wrst":0.9,"StDev":0.1}}]}}}}"#
+        ))
+    };
+    assert_eq!(report("www.example.net").arrived(), (true, Some(2)));
+    let both = report("www.example.net (192.0.2.10)");
+    assert_eq!((both.address, both.arrived()), (Some(address("192.0.2.10")), (true, Some(2))));
+    assert_eq!(report("r2.example.net").arrived(), (false, None));
+}
+
+/// NX-OS prints a stack below its hop, a label in each pair of brackets.
+#[test]
+fn labels_of_nxos_stand_below_their_hop() {
+    let trace = one("traceroute to 192.0.2.10 (192.0.2.10), 30 hops max, 40 byte packets
+ 1  198.51.100.1 (198.51.100.1)  1.9 ms  1.7 ms  1.7 ms
+      [Label=24010 E=5 TTL=1 S=0]
+      [Label=24001 E=0 TTL=2 S=1]
+ 2  192.0.2.10 (192.0.2.10)  2.5 ms  2.6 ms  2.7 ms
+");
+    let stack: Vec<_> =
+        trace.hops[0].responders[0].mpls.iter().map(|one| (one.label, one.tc, one.bottom, one.ttl)).collect();
+    assert_eq!(stack, [(24010, 5, false, 1), (24001, 0, true, 2)]);
+    assert_eq!((trace.findings, trace.hops[1].responders[0].mpls.len()), (vec![], 0));
+}

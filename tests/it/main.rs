@@ -26,6 +26,7 @@ mod prefixes;
 mod remote;
 mod report;
 mod rib;
+mod roundtrip;
 mod rules;
 mod search;
 mod session;

@@ -5,6 +5,7 @@
 //! JSON through `json`, so that a surprising one costs itself and not the trace.
 
 mod atlas;
+mod dublin;
 mod globalping;
 mod json;
 mod nexttrace;
@@ -36,6 +37,8 @@ pub enum Format {
     Trippy,
     /// A trippy report, CSV.
     TrippyCsv,
+    /// dublin-traceroute's flows, JSON.
+    Dublin,
     /// NextTrace's JSON, perhaps after lines of text.
     NextTrace,
     /// An nmap report with a traceroute, XML.
@@ -59,6 +62,7 @@ impl Format {
             Self::Warts => scamper::read_warts(input, each),
             Self::Trippy => trippy::read_json(input, each),
             Self::TrippyCsv => trippy::read_csv(input, each),
+            Self::Dublin => dublin::read(input, each),
             Self::NextTrace => nexttrace::read(input, each),
             Self::NmapXml => nmap::read(input, each),
             Self::MtrJson => mtr::json::read(input, each),
@@ -113,6 +117,9 @@ fn object(has: &dyn Fn(&str) -> bool) -> Option<Format> {
     }
     if has("\"info\"") && has("\"target\"") && has("\"hops\"") {
         return Some(Format::Trippy);
+    }
+    if has("\"flows\"") && has("\"sent\"") {
+        return Some(Format::Dublin);
     }
     None
 }

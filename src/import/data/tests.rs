@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 
-use super::{Format, globalping, nexttrace, nmap, recognise, scamper, trippy};
+use super::{Format, dublin, globalping, nexttrace, nmap, recognise, scamper, trippy};
 use crate::import;
 use crate::trace::MplsLabel;
 use crate::trace::foreign::{Finding, ForeignHop, ForeignReply, ForeignResponder, ForeignTrace, most};
@@ -27,6 +27,7 @@ fn samples() -> Vec<(Format, Vec<u8>)> {
         (Format::TrippyCsv, CSV.into()),
         (Format::NextTrace, nexttrace::tests::SAMPLE.into()),
         (Format::NmapXml, nmap::tests::SAMPLE.into()),
+        (Format::Dublin, dublin::tests::SAMPLE.into()),
     ]
 }
 
@@ -136,7 +137,7 @@ proptest! {
 
     #[test]
     fn no_change_panics(
-        which in 0..8usize,
+        which in 0..9usize,
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         twice: (prop::sample::Index, prop::sample::Index),
     ) {
@@ -153,7 +154,7 @@ proptest! {
 
     #[test]
     fn values_of_any_kind_are_minded(
-        which in 0..8usize,
+        which in 0..9usize,
         at in any::<prop::sample::Index>(),
         value in prop::sample::select(vec!["null", "-1", "1e99", "[]", "{}", "\"\"", "true", "[[[{}]]]", "99999999999999999999", "\"\\u0000\"", "{\"a\":1}"]),
     ) {

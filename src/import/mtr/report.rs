@@ -198,7 +198,9 @@ fn hop(draft: &mut Draft, titles: &Titles<'_>, ttl: u8, rest: &str, line: &Line<
                 pieces::clean(host)
             ),
         );
-        take_row(draft, &Row { ttl, host: "", claims: &[], totals }, line.number);
+        // With `-b` the name stands whole before an address that is cut.
+        let host = host.split_once(" (").map_or("", |(name, _)| name);
+        take_row(draft, &Row { ttl, host, claims: &claims, totals }, line.number);
         return Some(());
     }
     take_row(draft, &Row { ttl, host, claims: &claims, totals }, line.number);

@@ -1,4 +1,7 @@
-//! WinMTR's exported text: a table between bars, a row a hop, hosts by name or by address, never both.
+//! WinMTR's exports: the text with its bars, the HTML page, a CSV. A row a hop, hosts by name or by address, never both.
+//!
+//! By the time a line comes here a page's tags and a frame's outer bars are gone, so that a row is what stands between the
+//! separators of any of the forms: a host of one or several words, then as many numbers as there are titles.
 
 use super::super::pieces::{self, Draft, Host};
 use super::super::text::Line;
@@ -13,24 +16,31 @@ pub(crate) fn starts(line: &str) -> bool {
 
 /// Whether a line that would begin a trace is the next of this one's titles.
 pub(crate) fn joins(block: &[Line<'_>], line: &str) -> bool {
-    is_columns(line)
-        && block.iter().all(|one| !is_columns(one.text))
-        && block.first().is_some_and(|one| is_title(one.text))
+    let titled = block.first().is_some_and(|one| is_title(one.text));
+    // A page has the title twice, over its window and over its table.
+    titled && block.iter().all(|one| !is_columns(one.text)) && (is_columns(line) || is_title(line))
 }
 
 fn is_title(line: &str) -> bool {
     line.trim().trim_matches('|').trim().eq_ignore_ascii_case("WinMTR statistics")
 }
 
+/// What stands between separators; the dash between a host and its losses is one.
+fn words(line: &str) -> Vec<&str> {
+    let parts = line.split(['|', ',', ';', '"', ' ', '\t']);
+    parts.filter(|word| !word.is_empty() && *word != "-").collect()
+}
+
 fn is_columns(line: &str) -> bool {
-    let cells: Vec<&str> = line.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
-    cells.len() >= 6 && cells[0].starts_with("Host") && cells[0].ends_with('%') && cells[1] == "Sent"
+    // Most lines of a text do not begin so.
+    let start = line.trim_start_matches(['|', ' ', '"', '\t']);
+    start.starts_with("Host") && matches!(words(start).as_slice(), ["Host", "%", "Sent", "Recv", ..])
 }
 
 pub(crate) fn read(lines: &[Line<'_>]) -> (ForeignTrace, Vec<u64>) {
     let mut draft = Draft::new("winmtr", "", lines);
     draft.trace.protocol = Some(Protocol::Icmp);
-    let mut titles: Vec<String> = Vec::new();
+    let mut titles: Vec<&str> = Vec::new();
     let mut ttl = 0_u8;
     for line in lines {
         let text = line.text.trim();
@@ -39,8 +49,7 @@ pub(crate) fn read(lines: &[Line<'_>]) -> (ForeignTrace, Vec<u64>) {
             continue;
         }
         if is_columns(text) {
-            titles =
-                text.split('|').map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect();
+            titles = words(text);
             continue;
         }
         if let Some(version) = text.strip_prefix("WinMTR v") {
@@ -56,33 +65,31 @@ pub(crate) fn read(lines: &[Line<'_>]) -> (ForeignTrace, Vec<u64>) {
     draft.done()
 }
 
-fn row(draft: &mut Draft, titles: &[String], ttl: u8, text: &str, line: u64) -> Option<()> {
-    let cells: Vec<&str> = text.strip_prefix('|')?.trim_end_matches('|').split('|').map(str::trim).collect();
-    if cells.len() != titles.len() {
-        return None;
-    }
+fn row(draft: &mut Draft, titles: &[&str], ttl: u8, text: &str, line: u64) -> Option<()> {
+    let cells = words(text);
+    let values = titles.len().checked_sub(1).filter(|values| *values > 0)?;
+    let (host, cells) = cells.split_at_checked(cells.len().checked_sub(values)?)?;
     let mut totals = Totals::default();
-    let (host, loss) = cells[0].rsplit_once('-')?;
-    totals.loss = Some(pieces::number(loss.trim().trim_end_matches('%'))?);
-    for (title, cell) in titles.iter().zip(&cells).skip(1) {
-        let value = pieces::count(cell)?;
-        match title.as_str() {
-            "Sent" => totals.sent = Some(value),
-            "Recv" => totals.received = Some(value),
-            "Best" => totals.best = Some(f64::from(value)),
-            "Avrg" => totals.avg = Some(f64::from(value)),
-            "Wrst" => totals.worst = Some(f64::from(value)),
+    for (title, cell) in titles.iter().skip(1).zip(cells) {
+        if *title == "%" {
+            totals.loss = Some(pieces::number(cell.trim_end_matches('%'))?);
+            continue;
+        }
+        let value = pieces::number(cell)?;
+        match *title {
+            "Sent" => totals.sent = Some(pieces::count(cell)?),
+            "Recv" => totals.received = Some(pieces::count(cell)?),
+            "Best" => totals.best = Some(value),
+            "Avrg" | "Avg" => totals.avg = Some(value),
+            "Wrst" | "Worst" => totals.worst = Some(value),
             _ => {}
         }
     }
     let hop = draft.trace.hop_mut(ttl);
     hop.sent = totals.sent;
     hop.answered = totals.answered();
-    let host = host.trim();
     // `No response from host`, `Request timed out.`: no host's name has a space.
-    if host.contains(' ') {
-        return Some(());
-    }
+    let [host] = host else { return (!host.is_empty()).then_some(()) };
     if let Some(one) = draft.responder(ttl, &Host::new(host), line) {
         one.stats = Some(totals.stats());
     }

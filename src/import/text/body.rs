@@ -151,6 +151,13 @@ impl Body {
             return understood;
         }
         let start = text.trim_start();
+        // NX-OS: `[Label=24001 E=0 TTL=1 S=1]`.
+        if let Some(inner) = start.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
+            && inner.starts_with("Label=")
+            && let Some(labels) = cells::labels(inner)
+        {
+            return self.stack(labels);
+        }
         if start.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("mpls"))
             && let Some(labels) = cells::labels(&start[4..])
         {

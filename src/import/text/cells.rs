@@ -55,7 +55,16 @@ pub(super) fn next(text: &str) -> Option<(Cell<'_>, &str)> {
         '\'' => until(text, b'\'').map(|end| (quoted(&text[1..end]), &text[end + 1..])),
         _ => None,
     };
-    Some(found.or_else(|| rtt(text)).unwrap_or_else(|| word(text)))
+    Some(found.or_else(|| rtt(text)).or_else(|| received(text)).unwrap_or_else(|| word(text)))
+}
+
+/// `54 bytes to 192.0.2.1`, the prober's own address, which BSD and BusyBox print with `-v`: nobody who answered.
+fn received(text: &str) -> Option<(Cell<'_>, &str)> {
+    let digits = text.bytes().take(6).take_while(u8::is_ascii_digit).count();
+    let rest = text[digits..].strip_prefix(" bytes to ").filter(|_| digits > 0)?;
+    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    address(rest[..end].trim_end_matches(','))?;
+    Some((Cell::Known, &rest[end..]))
 }
 
 /// The most bytes in brackets; nobody writes more, and a line of brackets that never close is read in no time.
@@ -173,7 +182,7 @@ pub(super) fn labels(text: &str) -> Option<Vec<MplsLabel>> {
     let label = |(at, value): (usize, &&str)| {
         Some(MplsLabel {
             label: number_of_label(value)?,
-            tc: beside(&["Exp", "CoS", "TC"], at).and_then(|value| value.parse().ok()).unwrap_or(0),
+            tc: beside(&["Exp", "CoS", "TC", "E"], at).and_then(|value| value.parse().ok()).unwrap_or(0),
             bottom: beside(&["S"], at).map_or(at == last, |value| value == "1"),
             ttl: beside(&["TTL"], at).and_then(|value| value.parse().ok()).unwrap_or(0),
         })
@@ -275,6 +284,16 @@ mod tests {
         assert_eq!(cells("1.2.3 ms"), [Cell::Word("1.2.3"), Cell::Word("ms")]);
         assert_eq!(cells("192.0.2.1"), [Cell::Address(address("192.0.2.1"), "192.0.2.1")]);
         assert_eq!(cells("***"), [Cell::Star, Cell::Star, Cell::Star]);
+    }
+
+    #[test]
+    fn the_probers_own_address_is_nobody_who_answered() {
+        assert_eq!(
+            cells("192.0.2.9 54 bytes to 192.0.2.1  0.5 ms"),
+            [Cell::Address(address("192.0.2.9"), "192.0.2.9"), Cell::Known, Cell::Rtt(0.5)]
+        );
+        assert_eq!(cells("80 bytes to 2001:db8::1"), [Cell::Known]);
+        assert_eq!(cells("54 bytes to nowhere").len(), 4);
     }
 
     #[test]

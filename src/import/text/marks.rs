@@ -127,6 +127,9 @@ fn one_meaning(v6: bool, codes: &[u8]) -> Option<ReplyKind> {
         let known = (kind.is_prohibited(), kind.is_no_route(), kind.is_port_unreachable());
         (known, if known == (false, false, false) { Some(code) } else { None })
     };
+    // inetutils has one mark for a filter and for the precedences of RFC 1812 §5.2.7.1, which no router refuses today.
+    let precedence = |code: &&u8| !v6 && matches!(code, 14 | 15) && codes.contains(&13);
+    let codes: Vec<u8> = codes.iter().filter(|code| !precedence(code)).copied().collect();
     let first = *codes.first()?;
     if codes.iter().any(|code| meaning(*code) != meaning(first)) {
         return None;
@@ -273,7 +276,7 @@ mod tests {
         assert_eq!(v4(Column::Inetutils, "!U"), three(8));
         assert_eq!(v4(Column::Inetutils, "!T"), three(11));
         // 13, 14 and 15.
-        assert_eq!(v4(Column::Inetutils, "!X"), None);
+        assert_eq!(v4(Column::Inetutils, "!X"), three(13));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod cells;
 mod cisco;
 mod command;
 mod decode;
+mod dublin;
 mod header;
 mod hping;
 mod huawei;
@@ -26,6 +27,7 @@ mod scamper;
 mod split;
 mod tcptraceroute;
 mod tracepath;
+mod trippy;
 mod unix;
 mod windows;
 
@@ -73,6 +75,8 @@ const DIALECTS: &[Dialect] = &[
     Dialect::new("a WinMTR report", winmtr::starts, winmtr::read).joined(winmtr::joins),
     Dialect::new("mtr's CSV", csv::starts, csv::read_lines).joined(csv::joins),
     Dialect::new("mtr's raw output", raw::starts, raw::read_lines).joined(raw::joins),
+    Dialect::new("dublin-traceroute's text", dublin::starts, dublin::read),
+    Dialect::new("a trippy table", trippy::starts, trippy::read),
     Dialect::new("scamper's text", scamper::starts, scamper::read),
     Dialect::new("nmap's traceroute", nmap::starts, nmap::read),
     Dialect::new("a traceroute", unix::starts, unix::read),

@@ -125,7 +125,8 @@ fn reply(draft: &mut Draft, host: &Host, text: &str, line: u64) -> Option<Foreig
                     }
                     ("!H", true) => Some(pieces::unreachable(true, 1)),
                     ("!N", true) => Some(pieces::unreachable(true, 0)),
-                    ("!A", true) => Some(pieces::unreachable(true, 13)),
+                    // Linux makes this error of IPv6's prohibitions only, so that a name without an address tells too.
+                    ("!A", _) if six || host.address.is_none() => Some(pieces::unreachable(true, 13)),
                     _ => None,
                 };
             }

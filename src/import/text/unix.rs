@@ -101,7 +101,10 @@ impl Family {
             (Some(_), None) => Self::new("traceroute", "inetutils", &[Column::Inetutils]).with_payload_size(),
             (Some(30), Some(52)) => Self::new("junos", "", &[Column::FreeBsd]),
             (_, Some(52)) => Self::new("traceroute", "macos", &[Column::FreeBsd]),
-            (Some(30), Some(46 | 16)) => Self::new("traceroute", "busybox", &[Column::BusyBox]),
+            // Its sizes of both families, whatever the most hops are.
+            (_, Some(46 | 72)) | (Some(30), Some(16)) => {
+                Self::new("traceroute", "busybox", &[Column::BusyBox])
+            }
             // The header of NX-OS and of old traceroutes alike.
             (Some(30), Some(40)) if seen.continued => Self::new("cisco", "nxos", marks::ANY),
             (Some(30), Some(40 | 38)) => Self::new("traceroute", "", marks::ANY),
@@ -109,11 +112,9 @@ impl Family {
             (Some(64), _) if seen.claims_last => Self::new("traceroute", "openbsd", &[Column::OpenBsd]),
             (Some(64), _) => bsd,
             _ if seen.continued => bsd,
-            (_, Some(60 | 80 | 65000) | None) | (Some(30), _) => {
-                Self::new("traceroute", "linux", &[Column::Linux])
-            }
-            // Linux with a size of the user's own is as likely as any other.
-            _ => Self::new("traceroute", "linux", &[Column::Linux]),
+            (_, Some(60 | 80 | 65000) | None) => Self::new("traceroute", "linux", &[Column::Linux]),
+            // Linux with a size of the user's own is as likely as any other; BusyBox prints the same but for its marks.
+            _ => Self::new("traceroute", "linux", &[Column::Linux, Column::BusyBox]),
         }
     }
 }

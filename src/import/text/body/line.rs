@@ -188,7 +188,9 @@ impl<'a> Draft<'a> {
 /// Whether a word can be the name of a host: it has letters, and no signs that no name has.
 fn is_name(word: &str) -> bool {
     let inner = cells::name(word);
-    inner.chars().any(char::is_alphabetic)
+    // A unit whose number is none, such as the negative times of a clock that was set: no name.
+    !matches!(inner, "ms" | "msec")
+        && inner.chars().any(char::is_alphabetic)
         && inner
             .chars()
             .all(|one| one.is_alphanumeric() || matches!(one, '.' | '-' | '_' | ':' | '/' | '%' | '@'))
