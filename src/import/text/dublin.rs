@@ -46,7 +46,10 @@ fn hop(draft: &mut Draft, line: &Line<'_>) -> Option<()> {
         return Some(());
     }
     let (host, rest) = rest.split_once(", IP ID: ")?;
-    let host = Host::new(host);
+    // It puts the name behind the address; where it knows none, the address again.
+    let (address, name) = host.split_once(' ')?;
+    let name = name.trim().trim_start_matches('(').trim_end_matches(')');
+    let host = Host::new(&format!("{name} ({address})"));
     host.address?;
     let rtt_ms = rest.split_once("RTT ").and_then(|(_, rest)| milliseconds(rest.split(" ms").next()?));
     let icmp = rest.split_once("(type=").and_then(|(_, rest)| {
