@@ -138,8 +138,8 @@ pub struct Ending {
 
 /// Who takes the results; `Break` ends the batch.
 pub type Sink<'a> = dyn FnMut(&Found<'_>) -> ControlFlow<()> + 'a;
-/// Who watches.
-pub type Watch<'a> = dyn FnMut(&Progress) + 'a;
+/// Who watches, ten times a second; `Break` ends the batch.
+pub type Watch<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
 /// Measures all pairs of these hosts.
 pub fn batch(
@@ -207,8 +207,9 @@ impl<'a> Work<'a> {
             key,
         };
         let pace = Pace { gap: Duration::from_secs_f64(1.0 / batch.rate), ..Pace::default() };
-        let mut by_reference: Vec<u32> =
-            (0..batch.pairs.len() as u32).filter(|pair| batch.pairs[*pair as usize].reference != NOBODY).collect();
+        let mut by_reference: Vec<u32> = (0..batch.pairs.len() as u32)
+            .filter(|pair| batch.pairs[*pair as usize].reference != NOBODY)
+            .collect();
         by_reference.sort_by_key(|pair| batch.pairs[*pair as usize].reference);
         Self {
             batch,
@@ -258,7 +259,10 @@ impl<'a> Work<'a> {
             let now = wire.now();
             if now >= tell_at {
                 tell_at = now + TOLD_EVERY;
-                watch(&self.progress());
+                if watch(&self.progress()).is_break() {
+                    ending.stopped = true;
+                    break;
+                }
             }
             if self.settle(now, sink).is_break() {
                 ending.stopped = true;
@@ -331,7 +335,7 @@ impl<'a> Work<'a> {
         ending.strays = self.sweep.strays();
         ending.losses = wire.losses();
         self.fleet.scatter(&mut self.ended);
-        watch(&ending.progress);
+        let _ = watch(&ending.progress);
         ending
     }
 
@@ -638,7 +642,9 @@ impl<'a> Work<'a> {
             .zip(&parties)
             .flat_map(|(id, (host, _))| {
                 let answer = self.answer(*host);
-                self.sweep.tries(*host).map(move |(attempt, one)| (one.sent_at, id, *host, attempt, one, answer))
+                self.sweep
+                    .tries(*host)
+                    .map(move |(attempt, one)| (one.sent_at, id, *host, attempt, one, answer))
             })
             .collect();
         sent.sort_by_key(|one| (one.0, one.1));
@@ -700,8 +706,8 @@ struct Tokens {
 
 impl Tokens {
     fn new(rate: f64) -> Self {
-        // What a wake-up may be late by, a few milliseconds.
-        let most = (rate * 0.005).clamp(1.0, 4096.0);
+        // What a wake-up may be late by, some milliseconds.
+        let most = (rate * 0.01).clamp(2.0, 4096.0);
         Self { rate, most, have: 1.0, at: Moment::START }
     }
 

@@ -12,7 +12,10 @@
 //!
 //! A whole packet is built once, by the builders that every probe is built with; from then on the fields that change are
 //! written over and the checksums follow from sums that were taken beforehand (RFC 1624).
-#![expect(clippy::indexing_slicing, reason = "the packet was built here and has the fields that are written over")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the packet was built here and has the fields that are written over"
+)]
 
 use std::hash::Hasher as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -96,15 +99,8 @@ impl Mould {
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let v6 = source.is_ipv6();
-        let header = Ip {
-            source,
-            destination: nobody,
-            ttl: FULL_TTL,
-            tos: 0,
-            id: 0,
-            label: 0,
-            dont_fragment: true,
-        };
+        let header =
+            Ip { source, destination: nobody, ttl: FULL_TTL, tos: 0, id: 0, label: 0, dont_fragment: true };
         let mut blank = match protocol {
             Protocol::Tcp => {
                 let options = [
@@ -263,13 +259,8 @@ impl Mould {
         if header.later_fragment || header.destination != self.source {
             return Err(Stray::Foreign);
         }
-        let found = |host, attempt, kind| Found {
-            host,
-            attempt,
-            kind,
-            from: header.source,
-            reply_ttl: header.ttl,
-        };
+        let found =
+            |host, attempt, kind| Found { host, attempt, kind, from: header.source, reply_ttl: header.ttl };
         if header.protocol == protocol::TCP && self.protocol == Protocol::Tcp {
             let segment = Segment::read(payload).map_err(|_| Stray::Malformed)?;
             let kind = if segment.has(flags::SYN | flags::ACK, flags::RST) {
@@ -282,27 +273,21 @@ impl Mould {
             let host = hosts.find(header.source, segment.source).ok_or(Stray::Foreign)?;
             let attempt = self.attempt(host, segment.destination).ok_or(Stray::Foreign)?;
             let names = self.names(header.source, segment.source, segment.destination);
-            let right = segment.has(flags::ACK, 0)
-                && segment.acknowledgment == names.sequence.wrapping_add(1);
+            let right =
+                segment.has(flags::ACK, 0) && segment.acknowledgment == names.sequence.wrapping_add(1);
             return if right { Ok(found(host, attempt, kind)) } else { Err(Stray::WrongKey) };
         }
         if !icmp::is_icmp(header.source, header.protocol) {
             return Err(Stray::Foreign);
         }
         match icmp::read(&header, payload).map_err(|_| Stray::Malformed)? {
-            icmp::Message::Echo { reply: true, id, sequence, payload }
-                if self.protocol == Protocol::Icmp =>
-            {
+            icmp::Message::Echo { reply: true, id, sequence, payload } if self.protocol == Protocol::Icmp => {
                 let host = hosts.find(header.source, 0).ok_or(Stray::Foreign)?;
                 let attempt = self.attempt(host, id).ok_or(Stray::Foreign)?;
                 let names = self.names(header.source, 0, id);
                 let right = u32::from(sequence) == names.sequence
                     && payload.get(2..10) == Some(names.data.to_be_bytes().as_slice());
-                if right {
-                    Ok(found(host, attempt, ReplyKind::EchoReply))
-                } else {
-                    Err(Stray::WrongKey)
-                }
+                if right { Ok(found(host, attempt, ReplyKind::EchoReply)) } else { Err(Stray::WrongKey) }
             }
             icmp::Message::Error { icmp_type, code, rest, quotation, .. } => {
                 let (host, attempt) = self.quoted(hosts, &quotation)?;

@@ -172,7 +172,9 @@ impl List {
         let bits = if prefix.is_ipv4() { 32 } else { 128 } - u32::from(prefix.prefix());
         let count = 1_u128.checked_shl(bits).unwrap_or(u128::MAX);
         if count > MOST_OF_PREFIX && !reading.large {
-            return Err(format!("{text} has {count} addresses; --large takes prefixes of more than {MOST_OF_PREFIX}"));
+            return Err(format!(
+                "{text} has {count} addresses; --large takes prefixes of more than {MOST_OF_PREFIX}"
+            ));
         }
         if count > MOST as u128 || self.rows.len() as u128 + count > MOST as u128 {
             return Err(format!("{text} has {count} addresses; a list has at most {MOST} targets"));

@@ -109,10 +109,16 @@ fn simulated(words: &Batch, scenario: &str) -> Result<Exit, Failure> {
             let known = networks.iter().filter_map(|(_, network)| network.as_ref().ok()?.address(host));
             literal.into_iter().chain(known).collect()
         };
-        all.iter().map(|one| join(one, family, |host| match address(host) {
-            all if all.is_empty() => Err(format!("no host of the simulated Internet is called '{host}'")),
-            all => Ok(all),
-        })).collect()
+        all.iter()
+            .map(|one| {
+                join(one, family, |host| match address(host) {
+                    all if all.is_empty() => {
+                        Err(format!("no host of the simulated Internet is called '{host}'"))
+                    }
+                    all => Ok(all),
+                })
+            })
+            .collect()
     };
     let wanted = Wanted::read(words, &resolver)?;
     let barred = OptOut::open(words.opt_out.as_deref())?.read()?;
@@ -196,14 +202,19 @@ fn resolve(all: &[Named], family: Option<Family>, words: &Batch) -> Vec<Joined> 
                     let one = |named: &Named| {
                         let names = names.as_ref().map_err(Clone::clone)?;
                         join(named, family, |host| {
-                            names.lookup(host, family).map(|found| found.addresses).map_err(|error| error.to_string())
+                            names
+                                .lookup(host, family)
+                                .map(|found| found.addresses)
+                                .map_err(|error| error.to_string())
                         })
                     };
                     part.iter().map(one).collect::<Vec<Joined>>()
                 })
             })
             .collect();
-        let ended = parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let ended = parts
+            .into_iter()
+            .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         ended.flatten().collect()
     })
 }
@@ -372,8 +383,7 @@ impl<'a> Job<'a> {
         let covers = |address: IpAddr| barred.iter().any(|prefix| prefix.contains(address));
         if !barred.is_empty() {
             let out = |row: &Row| covers(row.target) || row.reference.is_some_and(covers);
-            let (kept, out) = rows.into_iter().partition(|row| !out(row));
-            (rows, job.barred) = (kept, out);
+            job.barred = rows.extract_if(.., |row| out(row)).collect();
         }
         job.rows = rows;
         job
@@ -394,9 +404,9 @@ impl<'a> Job<'a> {
     fn tell_unmeasured(&mut self, session: &Session) -> Result<(), Failure> {
         let barred = std::mem::take(&mut self.barred);
         for row in &barred {
-            let reference = row.reference.map(|address| {
-                (self.host(row.reference_name, address), Some(address), row.reference_port)
-            });
+            let reference = row
+                .reference
+                .map(|address| (self.host(row.reference_name, address), Some(address), row.reference_port));
             let target = (self.host(row.target_name, row.target), Some(row.target), row.port);
             let why = Failure {
                 kind: "opt_out",
@@ -429,8 +439,7 @@ impl<'a> Job<'a> {
         self.unmeasured = true;
         let port = (!self.words.icmp).then_some(target.2);
         let mut document = report::failure(session, self.words.protocol(), port, why.schema());
-        document.target =
-            Some(schema::Path { host: target.0, address: target.1, ..schema::Path::default() });
+        document.target = Some(schema::Path { host: target.0, address: target.1, ..schema::Path::default() });
         document.references.extend(reference.map(|(host, address, port)| schema::Path {
             host,
             address,
@@ -448,10 +457,8 @@ impl<'a> Job<'a> {
         }
         self.tell_unmeasured(&place.session)?;
         let v6 = place.family == Family::V6;
-        let (own, others) = std::mem::take(&mut self.rows).into_iter().partition::<Vec<Row>, _>(|row| {
-            row.target.is_ipv6() == v6
-        });
-        self.rows = others;
+        let mut own = std::mem::take(&mut self.rows);
+        self.rows = own.extract_if(.., |row| row.target.is_ipv6() != v6).collect();
         if own.is_empty() {
             return Ok(());
         }
@@ -517,7 +524,10 @@ impl<'a> Job<'a> {
                     }
                 }
             },
-            &mut |progress| bar.see(progress),
+            &mut |progress| {
+                bar.see(progress);
+                ControlFlow::Continue(())
+            },
         );
         bar.end();
         self.stopped |= ending.stopped || ending.fault.is_some();
@@ -569,7 +579,7 @@ impl<'a> Job<'a> {
         }
         self.troubles.extend(self.results.close().err());
         if self.repeated > 0 {
-            output::talk(&format!("{} lines repeat others and are measured once", self.repeated));
+            output::talk(&format!("lines that repeat others, measured once: {}", self.repeated));
         }
         if self.words.json && !self.results.closed {
             let summary = self.results.summary.document(self.bad, self.stopped);
@@ -625,7 +635,8 @@ fn tell(
         if let Some(target) = &mut document.target {
             call(target, other.target);
         }
-        let given = |path: &&mut schema::Path| path.chosen.as_ref().is_some_and(|chosen| chosen.how == "given");
+        let given =
+            |path: &&mut schema::Path| path.chosen.as_ref().is_some_and(|chosen| chosen.how == "given");
         if let Some(reference) = document.references.iter_mut().find(given) {
             call(reference, other.reference);
         }

@@ -169,7 +169,11 @@ impl Summary {
 enum Out {
     Standard,
     /// With the length of what is whole in it.
-    File { path: PathBuf, file: File, whole: u64 },
+    File {
+        path: PathBuf,
+        file: File,
+        whole: u64,
+    },
 }
 
 /// The results so far, and room for more.
@@ -214,8 +218,9 @@ impl Results {
         if !self.resumes {
             return Ok(());
         }
-        let unreadable =
-            |error: &io::Error| Failure::input(format!("cannot read {}: {}", path.display(), error_text(error)), None);
+        let unreadable = |error: &io::Error| {
+            Failure::input(format!("cannot read {}: {}", path.display(), error_text(error)), None)
+        };
         let mut input = BufReader::new(&mut *file);
         let mut text = Vec::new();
         let mut number = 0_u64;
@@ -226,19 +231,26 @@ impl Results {
                 break;
             }
             number += 1;
-            let line: Line = serde_json::from_slice(&text).ok().filter(|line: &Line| line.schema == schema::RUN).ok_or_else(|| {
-                Failure::input(
-                    format!("{} line {number} is no result of lasthop batch", path.display()),
-                    Some("go on with the file that an earlier batch wrote, or write to a new one".into()),
-                )
-            })?;
+            let line: Line = serde_json::from_slice(&text)
+                .ok()
+                .filter(|line: &Line| line.schema == schema::RUN)
+                .ok_or_else(|| {
+                    Failure::input(
+                        format!("{} line {number} is no result of lasthop batch", path.display()),
+                        Some("go on with the file that an earlier batch wrote, or write to a new one".into()),
+                    )
+                })?;
             *whole += length as u64;
             let port = line.port.unwrap_or(0);
             let given = |side: &&Side| side.chosen.as_ref().is_some_and(|chosen| chosen.how == "given");
             let reference = line.references.iter().find(given);
             if let Some(target) = &line.target {
                 let reference = reference.map(|side| (side.host.as_str(), side.port.unwrap_or(port)));
-                self.known.insert(key(line.protocol.as_deref().unwrap_or(""), (&target.host, port), reference));
+                self.known.insert(key(
+                    line.protocol.as_deref().unwrap_or(""),
+                    (&target.host, port),
+                    reference,
+                ));
             }
             self.summary.results += 1;
             self.summary.earlier += 1;
@@ -289,7 +301,9 @@ impl Results {
         }
         self.summary.results += 1;
         match &document.verdict {
-            Some(said) => self.summary.verdict(&said.kind, &said.asns, &said.as_names, said.reason.as_deref()),
+            Some(said) => {
+                self.summary.verdict(&said.kind, &said.asns, &said.as_names, said.reason.as_deref())
+            }
             None => self.summary.errors += 1,
         }
         Ok(())
