@@ -132,7 +132,10 @@ fn a_pair_in_a_list_is_judged_as_it_is_alone() {
                     verdict["reason"].as_str(),
                 )
             });
-            if !fits {
+            // The one thing that is given up for speed, and told in docs/batch.md: the first packet may have taken the
+            // branch that lives.
+            let believed = name == &"branch" && verdict["kind"] == "reachable";
+            if !fits && !believed {
                 differ.push(format!("{name} seed {seed}: {verdict}"));
             }
         }
