@@ -8,7 +8,10 @@
 //! * memory of a batch of a million hosts, all of them silent, which is the most there is to keep
 //! * processor time a target of 1,000 and of 1,000,000 hosts that answer an echo, the far end's kernel in the same core
 //!
-//! `--quick`: a tenth of all of it; `--only rate|memory|cpu`: one of them.
+//! * time to say of each host of a list whether it is reached, against Debian's `scamper` at the highest rate that it allows
+//!   itself: one echo to each (`ping -c 1`), and a trace to each, which ends at the first hop here
+//!
+//! `--quick`: a tenth of all of it; `--only rate|memory|cpu|scamper`: one of them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -49,7 +52,10 @@ fn main() {
         memory(&world, if quick { 100_000 } else { 1_000_000 });
     }
     if wants("cpu") {
-        cpu(&world, quick);
+        cpu(quick);
+    }
+    if wants("scamper") {
+        scamper(if quick { 30_000 } else { 200_000 });
     }
 }
 
@@ -72,11 +78,11 @@ impl World {
             format!("netns add {THEIRS}"),
             format!("-n {OURS} link set lo up"),
             format!("-n {THEIRS} link set lo up"),
-            format!("-n {OURS} link add up type veth peer name down netns {THEIRS}"),
-            format!("-n {OURS} addr add 192.0.2.1/30 dev up"),
-            format!("-n {THEIRS} addr add 192.0.2.2/30 dev down"),
-            format!("-n {OURS} link set up txqueuelen 10000 up"),
-            format!("-n {THEIRS} link set down up"),
+            format!("-n {OURS} link add out0 type veth peer name in0 netns {THEIRS}"),
+            format!("-n {OURS} addr add 192.0.2.1/30 dev out0"),
+            format!("-n {THEIRS} addr add 192.0.2.2/30 dev in0"),
+            format!("-n {OURS} link set out0 txqueuelen 10000 up"),
+            format!("-n {THEIRS} link set in0 up"),
             format!("-n {OURS} route add default via 192.0.2.2"),
             format!("-n {THEIRS} route add local 10.0.0.0/8 dev lo"),
         ];
@@ -92,7 +98,8 @@ impl World {
     fn deaf(&self, deaf: bool) {
         let rules = match deaf {
             true => {
-                "table netdev t { chain c { type filter hook ingress device down priority 0; ip daddr 10.0.0.0/8 drop; } }"
+                "table netdev t {\nchain c {\ntype filter hook ingress device in0 priority 0;\n\
+                 ip daddr 10.0.0.0/8 drop\n}\n}"
             }
             false => "delete table netdev t",
         };
@@ -259,7 +266,8 @@ fn batch_loop(seconds: u64) -> f64 {
         &nobody_knows(),
         &mut |_| ControlFlow::Continue(()),
         &mut watch,
-    );
+    )
+    .expect("a plan");
     let (first, last) = (figures.0.expect("it was watched"), figures.1);
     (last.0 - first.0) as f64 / (last.1 - first.1)
 }
@@ -309,8 +317,7 @@ fn memory(world: &World, count: u32) {
     world.deaf(false);
 }
 
-fn cpu(world: &World, quick: bool) {
-    let _ = world;
+fn cpu(quick: bool) {
     let large = if quick { 100_000 } else { 1_000_000 };
     let few = median((0..9).map(|_| per_target(1000)).collect());
     let many = per_target(large);
@@ -320,6 +327,28 @@ fn cpu(world: &World, quick: bool) {
         many / few
     );
     println!("  memory of this process then: {:.0} MiB", status("VmHWM"));
+}
+
+fn scamper(count: u32) {
+    let list = std::env::temp_dir().join(format!("lasthop-scamper-{}.txt", std::process::id()));
+    let text: String = (0..count).map(|number| format!("{}\n", address(number))).collect();
+    std::fs::write(&list, text).expect("room for the list");
+    let path = list.to_str().expect("a plain name");
+    let took = |program: &str, words: &[&str]| {
+        let began = Instant::now();
+        let done = Command::new(program).args(words).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        done.is_ok_and(|status| status.success()).then(|| f64::from(count) / began.elapsed().as_secs_f64())
+    };
+    let ours = took(env!("CARGO_BIN_EXE_lasthop"), &["batch", path, "-I", "--rate", "1000000"]);
+    let ping = took("scamper", &["-p", "10000", "-o", "/dev/null", "-c", "ping -c 1", "-f", path]);
+    let trace = took("scamper", &["-p", "10000", "-o", "/dev/null", "-c", "trace -P icmp-paris", "-f", path]);
+    let _ = std::fs::remove_file(list);
+    let told = |figure: Option<f64>| figure.map_or("not there".to_owned(), |figure| format!("{figure:.0}"));
+    println!("{count} hosts that answer, all of them; hosts a second by the clock on the wall:");
+    println!("  batch: {}   scamper ping: {}   scamper trace: {}", told(ours), told(ping), told(trace));
+    if let (Some(ours), Some(ping)) = (ours, ping) {
+        println!("  batch against the faster of both: {:.1} times", ours / ping.max(trace.unwrap_or(0.0)));
+    }
 }
 
 fn per_target(count: u32) -> f64 {
@@ -338,7 +367,8 @@ fn per_target(count: u32) -> f64 {
     };
     let ending = batch::batch(&plan, hosts, started_at, &mut wire, &nobody_knows(), &mut sink, &mut |_| {
         ControlFlow::Continue(())
-    });
+    })
+    .expect("a plan");
     let after = spent();
     assert_eq!(plain + in_full, count, "{ending:?}");
     assert!(u64::from(in_full) < 3 + u64::from(count) / 100, "{in_full} measured in full: {ending:?}");

@@ -25,13 +25,13 @@ use super::conclude;
 use super::fleet::{Ended, Fleet, Step};
 use crate::path::{Atlas, Origins, Path};
 use crate::probe::pace::{Budgets, Pace};
-use crate::probe::{Arrival, Budget, Heard, Plan, Transmit, Wire, WireFault, variants};
+use crate::probe::{Arrival, Budget, Heard, Plan, PlanError, Transmit, Wire, WireFault, variants};
 use crate::sweep::{Answer, Asking, HostId, Hosts, Next, Outcome, Sweep, TRIES, local_number};
 use crate::trace::{
     Destination, DestinationId, End, FULL_TTL, Flow, FlowId, Losses, Moment, Probe, ProbeId, Protocol,
     ReferenceKind, Reply, ReplyKind, Role, Run, SourcePorts, Stage, Strays, WallTime, hops_back,
 };
-use crate::verdict::{Kind, Verdict};
+use crate::verdict::{Kind, Mechanism, Reason, Verdict};
 
 /// How much nearer an answer must come from than its neighbour's to be suspect, as the rules have it.
 const SUSPICIOUSLY_NEAR: u8 = 2;
@@ -142,6 +142,9 @@ pub type Sink<'a> = dyn FnMut(&Found<'_>) -> ControlFlow<()> + 'a;
 pub type Watch<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
 /// Measures all pairs of these hosts.
+///
+/// # Errors
+/// [`PlanError`] if a full measurement could not be planned so.
 pub fn batch(
     batch: &Batch,
     hosts: Hosts,
@@ -150,8 +153,14 @@ pub fn batch(
     origins: &dyn Origins,
     sink: &mut Sink<'_>,
     watch: &mut Watch<'_>,
-) -> Ending {
-    Work::new(batch, hosts, started_at, origins).go(wire, sink, watch)
+) -> Result<Ending, PlanError> {
+    let mut work = Work::new(batch, hosts, started_at, origins);
+    // What keeps one measurement from beginning keeps all: they differ in their addresses, and those are of one family.
+    if !batch.pairs.is_empty() {
+        let source_ports = batch.crews.first().cloned().unwrap_or_default();
+        Plan { source_ports, ..work.plan(0) }.check()?;
+    }
+    Ok(work.go(wire, sink, watch))
 }
 
 /// What has become of a pair.
@@ -528,8 +537,11 @@ impl<'a> Work<'a> {
         let verdict = judgment.verdict;
         if self.samples.remove(&pair) {
             // It answered plainly, and yet it is not what answered.
+            let forged = matches!(verdict.mechanism, Mechanism::ForgedAnswer | Mechanism::TcpReset)
+                || matches!(verdict.kind, Kind::Injected | Kind::Intercepted)
+                || matches!(verdict.reason, Some(Reason::Intercepted | Reason::Contradiction));
             let answer = self.answer(self.pair(pair).target);
-            if let Some(answer) = answer.filter(|_| verdict.kind != Kind::Reachable) {
+            if let Some(answer) = answer.filter(|_| forged) {
                 self.suspects.insert(hops_back(answer.reply_ttl));
             }
         }
@@ -547,6 +559,13 @@ impl<'a> Work<'a> {
 
     /// Begins to measure a pair in full.
     fn embark(&mut self, pair: u32, now: Moment) {
+        let plan = self.plan(pair);
+        let begun = self.fleet.begin(pair, plan, now, self.started_at);
+        debug_assert!(begun.is_ok(), "{begun:?}");
+    }
+
+    /// How a pair is measured in full, but for the source ports.
+    fn plan(&mut self, pair: u32) -> Plan {
         let Pair { target, reference } = self.pair(pair);
         let mut destinations = vec![self.destination(pair, target, Role::Target)];
         if reference == NOBODY {
@@ -557,7 +576,7 @@ impl<'a> Work<'a> {
             destinations.push(self.destination(pair, reference, Role::Reference(ReferenceKind::Given)));
         }
         destinations.extend(variants(&destinations[0]));
-        let plan = Plan {
+        Plan {
             source: self.batch.source,
             destinations,
             source_ports: Vec::new(),
@@ -567,9 +586,7 @@ impl<'a> Work<'a> {
             pace: Pace { gap: Duration::from_secs_f64(1.0 / self.batch.rate), ..Pace::default() },
             budget: Budget { time: MOST_TIME, ..Budget::default() },
             seed: self.batch.seed.wrapping_add(u64::from(pair) + 1),
-        };
-        let begun = self.fleet.begin(pair, plan, now, self.started_at);
-        debug_assert!(begun.is_ok(), "{begun:?}");
+        }
     }
 
     fn destination(&self, pair: u32, host: HostId, role: Role) -> Destination {

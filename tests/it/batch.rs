@@ -418,16 +418,17 @@ fn forgeries_from_off_the_path_change_no_verdict() {
             found.insert(one.pair, (one.verdict.kind, one.verdict.asns.clone()));
             ControlFlow::Continue(())
         };
-        let ending = match haunted {
-            true => batch::batch(&plan, hosts, WallTime(0), &mut wire, &origins, &mut sink, &mut |_| {
-                ControlFlow::Continue(())
-            }),
+        let mut inside;
+        let wire_in_use: &mut dyn Wire = match haunted {
+            true => &mut wire,
             false => {
-                batch::batch(&plan, hosts, WallTime(0), &mut wire.inside, &origins, &mut sink, &mut |_| {
-                    ControlFlow::Continue(())
-                })
+                inside = Network::new(&topology, false, 1).unwrap();
+                &mut inside
             }
         };
+        let mut watch = |_: &batch::Progress| ControlFlow::Continue(());
+        let ending =
+            batch::batch(&plan, hosts, WallTime(0), wire_in_use, &origins, &mut sink, &mut watch).unwrap();
         assert!(!ending.stopped && ending.fault.is_none());
         (found, ending.strays.wrong_key, wire.sent)
     };

@@ -528,7 +528,7 @@ impl<'a> Job<'a> {
                 bar.see(progress);
                 ControlFlow::Continue(())
             },
-        );
+        )?;
         bar.end();
         self.stopped |= ending.stopped || ending.fault.is_some();
         self.troubles.extend(failed);
