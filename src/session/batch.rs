@@ -42,7 +42,7 @@ const NEIGHBOURS: usize = 2;
 /// Hosts of the list that are looked at on either side for them.
 const NEIGHBOURHOOD: u32 = 512;
 /// Packets sent before what came in is taken.
-const TURN: u32 = 32;
+const TURN: u32 = 128;
 /// How long a full measurement may take: it shares its routers' budgets with others.
 const MOST_TIME: Duration = Duration::from_secs(300);
 /// How often whoever watches is told.
@@ -264,8 +264,10 @@ impl<'a> Work<'a> {
         let mut ending = Ending::default();
         let mut unheard = 0;
         let mut tell_at = Moment::START;
+        // The moment at which the last packet left is as good as a reading of the clock.
+        let mut left_at = None;
         loop {
-            let now = wire.now();
+            let now = left_at.take().unwrap_or_else(|| wire.now());
             if now >= tell_at {
                 tell_at = now + TOLD_EVERY;
                 if watch(&self.progress()).is_break() {
@@ -305,8 +307,8 @@ impl<'a> Work<'a> {
                                 transmit.packet.clear();
                                 transmit.packet.extend_from_slice(self.sweep.packet());
                                 let outcome = wire.send(&transmit);
-                                // The moment of sending is as good a time as a reading of the clock beside it.
-                                self.sweep.sent(outcome.unwrap_or(now), outcome);
+                                left_at = outcome.ok();
+                                self.sweep.sent(left_at.unwrap_or(now), outcome);
                                 tokens.spend();
                                 unheard += 1;
                                 continue;

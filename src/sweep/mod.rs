@@ -261,7 +261,11 @@ impl Sweep {
                 self.waiting.pop_front();
                 if self.is_open(host) {
                     match self.states[host as usize] {
-                        State { tries, faults, .. } if tries + faults < TRIES => self.want(host, time),
+                        State { tries, faults, .. } if tries + faults < TRIES => {
+                            if self.want(host, time) {
+                                return self.make(host);
+                            }
+                        }
                         _ => self.settle(host),
                     }
                 }
@@ -279,7 +283,9 @@ impl Sweep {
             if self.next < self.order.count() {
                 let host = self.order.at(self.next) as HostId;
                 self.next += 1;
-                self.want(host, time);
+                if self.want(host, time) {
+                    return self.make(host);
+                }
                 continue;
             }
             let wake = [
@@ -294,12 +300,15 @@ impl Sweep {
         Next::Wait(now)
     }
 
-    /// Gives a host its turn: now, or as soon as its prefix has room.
-    fn want(&mut self, host: HostId, now: u64) {
+    /// Gives a host its turn, and says whether that is now; else it comes as soon as its prefix has room.
+    fn want(&mut self, host: HostId, now: u64) -> bool {
         let spent = &mut self.spent_until[self.hosts.prefix(host) as usize];
         let turn = now.max(spent.saturating_sub(INTERVAL * PREFIX_BURST));
         *spent = turn.max(*spent) + INTERVAL;
-        self.deferred.push(Reverse((turn, host)));
+        if turn > now {
+            self.deferred.push(Reverse((turn, host)));
+        }
+        turn <= now
     }
 
     fn is_open(&self, host: HostId) -> bool {
