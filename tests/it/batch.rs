@@ -78,7 +78,7 @@ fn crowded(count: u32, rules: &str) -> tempfile::NamedTempFile {
             0x41 + third,
         )
         .unwrap();
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             write!(text, "{}", rules.replace("HOST", &format!("h{number}"))).unwrap();
         }
     }
@@ -178,7 +178,7 @@ fn many_hosts_of_which_some_are_blocked() {
             let host = run["target"]["host"].as_str().unwrap();
             let number: u32 = host[1..].parse().unwrap();
             let verdict = &run["verdict"];
-            if number % 10 == 0 {
+            if number.is_multiple_of(10) {
                 assert_eq!(verdict["kind"], "lost_inside_as", "{family} {host}: {verdict:#}");
                 assert_eq!(verdict["asns"], serde_json::json!([8359]));
             } else {
@@ -389,10 +389,10 @@ fn forgeries_from_off_the_path_change_no_verdict() {
         let address = |number: u32| network.address(&format!("h{number}")).unwrap();
         let hosts = Hosts::new(false, (0..60).map(|number| (address(number), 25)));
         let find = |number: u32| hosts.find(address(number), 25).unwrap();
-        let mut pairs: Vec<Pair> = (0..60)
+        let mut pairs: Vec<Pair> = (0..60_u32)
             .map(|number| Pair {
                 target: find(number),
-                reference: if number % 2 == 0 { find(1) } else { NOBODY },
+                reference: if number.is_multiple_of(2) { find(1) } else { NOBODY },
             })
             .collect();
         pairs.sort();
@@ -463,8 +463,8 @@ fn on_kernel_routers(test: &str, names: Names) {
     };
     let mut text = format!("{},{}\n", names.target, names.neighbour);
     let mut wanted = BTreeMap::from([((names.target.to_owned(), names.neighbour.to_owned()), true)]);
-    for last in 1..=120 {
-        let reference = if last % 2 == 0 { names.neighbour } else { "" };
+    for last in 1..=120_u32 {
+        let reference = if last.is_multiple_of(2) { names.neighbour } else { "" };
         let at_port = |port: u16| match (names.v6, port) {
             (_, 25) => host(last),
             (true, port) => format!("[{}]:{port}", host(last)),
