@@ -29,7 +29,8 @@
 //! * [`registry`]: lists of what is to be blocked: whether an address or a name stands in one
 //! * [`remote`]: RIPE Atlas and Globalping: asked for traceroutes, not understood
 //! * [`joint`]: several runs and one conclusion: which network is common to the paths that fail and on none that works
-//! * [`session`]: one measurement from a plan to its conclusion
+//! * [`sweep`]: very many hosts asked once: who answers at all
+//! * [`session`]: one measurement from a plan to its conclusion, or very many
 //! * [`report`]: the conclusion written down: text, JSON
 //! * `fetch`: files over HTTP, whole or not at all (with the feature of that name)
 //! * [`cli`]: the program
@@ -70,5 +71,6 @@ pub mod remote;
 pub mod report;
 pub mod session;
 pub mod sim;
+pub mod sweep;
 pub mod trace;
 pub mod verdict;

@@ -42,6 +42,8 @@ pub enum Command {
     /// Follow one path, with the AS of every hop
     #[command(after_long_help = exit::LIST)]
     Trace(Trace),
+    /// Measure a list of targets, each with or without a reference: a result a line, as JSON
+    Batch(Box<super::batch::Batch>),
     /// Check a bundle of evidence: its hashes, and whether its conclusion follows from its packets
     #[command(after_long_help = exit::LIST)]
     Verify(Verify),
@@ -671,7 +673,7 @@ fn variant(text: &str) -> Result<Variant, String> {
     }
 }
 
-fn dns_server(text: &str) -> Result<SocketAddr, String> {
+pub fn dns_server(text: &str) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().map(|address| SocketAddr::new(address, crate::net::dns::PORT));
     let server = address.or_else(|_| text.parse::<SocketAddr>());
@@ -684,7 +686,7 @@ fn dns_server(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-fn port(text: &str) -> Result<u16, String> {
+pub fn port(text: &str) -> Result<u16, String> {
     match text.parse::<u32>() {
         Ok(number @ 1..=65_535) => Ok(number as u16),
         Ok(0) => Err("0 is no port; ports run from 1 to 65535".into()),
@@ -693,7 +695,7 @@ fn port(text: &str) -> Result<u16, String> {
     }
 }
 
-fn ttl(text: &str) -> Result<u8, String> {
+pub fn ttl(text: &str) -> Result<u8, String> {
     match text.parse::<u32>() {
         Ok(number @ 1..=255) => Ok(number as u8),
         _ => Err("a TTL is a number from 1 to 255".into()),
@@ -707,7 +709,7 @@ fn size(text: &str) -> Result<u16, String> {
     }
 }
 
-fn confidence(text: &str) -> Result<f64, String> {
+pub fn confidence(text: &str) -> Result<f64, String> {
     let share = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
         None => text.parse(),
@@ -718,7 +720,7 @@ fn confidence(text: &str) -> Result<f64, String> {
     }
 }
 
-fn wait(text: &str) -> Result<f64, String> {
+pub fn wait(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=60.0).contains(&seconds) => Ok(seconds),
         _ => Err("a wait is a number of seconds from 0.1 to 60".into()),
@@ -742,7 +744,7 @@ fn pause(text: &str) -> Result<f64, String> {
     }
 }
 
-fn mark(text: &str) -> Result<u32, String> {
+pub fn mark(text: &str) -> Result<u32, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),

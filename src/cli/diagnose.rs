@@ -407,7 +407,7 @@ fn cost(plan: &Plan, run: &Run, verbose: bool) {
 }
 
 /// What broke during the measurement, if anything did.
-fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
+pub fn trouble(run: &Run, fault: Option<&WireFault>) -> Option<Failure> {
     if let Some(fault) = fault {
         return Some(Failure::from(fault));
     }

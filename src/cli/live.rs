@@ -101,7 +101,7 @@ pub fn open_one(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure>
 }
 
 /// One flow for each reserved port; an echo identifier of its own where no port is reserved.
-fn flows(wire: &LiveWire, count: u16) -> Vec<SourcePorts> {
+pub fn flows(wire: &LiveWire, count: u16) -> Vec<SourcePorts> {
     let (tcp, udp) = (wire.source_ports(Protocol::Tcp), wire.source_ports(Protocol::Udp));
     // Identifiers cannot be reserved; they are as random as the ports they are taken from.
     let base: u16 = rand::random();

@@ -4,6 +4,7 @@
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
 //! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `import`, `compare`, `db`; `shell` for completions, man page and schema
+//! * `batch`: a list of targets, a result a line
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
 //! * `from`: measurements by RIPE Atlas and Globalping
@@ -17,6 +18,7 @@
 
 mod app;
 mod args;
+mod batch;
 mod cache;
 mod compare;
 mod db;
@@ -78,6 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diagnose(given) if !given.from.is_empty() => from::diagnose(given),
         Command::Diagnose(given) => diagnose::diagnose(given),
         Command::Trace(given) => diagnose::trace(given),
+        Command::Batch(given) => batch::batch(given),
         Command::Verify(given) => verify::verify(given),
         Command::Demo(given) => demo::demo(given),
         Command::Compare(given) => compare::compare(given),

@@ -344,7 +344,7 @@ fn variants_of(target: &Destination, wanted: Variants<'_>) -> Result<Vec<Destina
 }
 
 /// Whether an address is one host's.
-fn probeable(host: &str, address: IpAddr) -> Result<(), Failure> {
+pub fn probeable(host: &str, address: IpAddr) -> Result<(), Failure> {
     let what = match address {
         address if address.is_unspecified() => "the unspecified address",
         address if address.is_multicast() => "a multicast address",

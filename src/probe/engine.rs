@@ -142,6 +142,13 @@ impl Engine {
         })
     }
 
+    /// The same machine with budgets that others pay from as well, in place of its own.
+    #[must_use]
+    pub fn paying_from(mut self, budgets: Budgets) -> Self {
+        self.budgets = budgets;
+        self
+    }
+
     /// The record so far.
     #[must_use]
     pub const fn run(&self) -> &Run {

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::trace::Moment;
@@ -88,9 +89,17 @@ struct Bucket {
     spent: u32,
 }
 
-/// All budgets of a run.
+/// All budgets of a run, or of several that go on side by side and pay from the same ones ([`share`](Self::share)).
 #[derive(Clone, Debug)]
 pub struct Budgets {
+    book: Arc<Mutex<Book>>,
+    /// When this run began, on the clock of the one that shared its budgets first.
+    began: Duration,
+}
+
+/// What is written down of all runs together, on the first one's clock.
+#[derive(Debug)]
+struct Book {
     pace: Pace,
     next_send: Moment,
     buckets: HashMap<Bearer, Bucket>,
@@ -100,18 +109,58 @@ impl Budgets {
     /// Full budgets.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self { pace, next_send: Moment::START, buckets: HashMap::new() }
+        let book = Book { pace, next_send: Moment::START, buckets: HashMap::new() };
+        Self { book: Arc::new(Mutex::new(book)), began: Duration::ZERO }
+    }
+
+    /// The same budgets for another run, whose [`Moment::START`] is `began` after that of these.
+    #[must_use]
+    pub fn share(&self, began: Duration) -> Self {
+        Self { book: Arc::clone(&self.book), began: self.began + began }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Every entry is whole at any moment: a panic elsewhere leaves nothing half done.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the next packet of any kind may leave.
     #[must_use]
-    pub const fn next_send(&self) -> Moment {
-        self.next_send
+    pub fn next_send(&self) -> Moment {
+        self.book().next_send - self.began
     }
 
     /// When `count` packets for `bearer` may begin to leave: now, or later.
     #[must_use]
     pub fn ready(&self, bearer: Bearer, count: usize, now: Moment) -> Moment {
+        self.book().ready(bearer, count, now + self.began) - self.began
+    }
+
+    /// One packet for `bearer` leaves now.
+    pub fn spend(&mut self, bearer: Bearer, now: Moment) {
+        self.book().spend(bearer, now + self.began);
+    }
+
+    /// A reference's probe, or one that a host should answer, was answered or not: the only evidence of what the bearer
+    /// bears, since the target's silence may have another cause.
+    ///
+    /// Only packets beyond the burst tell: within it every limiter answers. An answer multiplies the rate up to the
+    /// fastest; a silence takes it back to the cautious one, and from then on it grows more slowly: a limiter that was
+    /// met once is there.
+    pub fn learn(&mut self, bearer: Bearer, answered: bool, now: Moment) {
+        self.book().learn(bearer, answered, now + self.began);
+    }
+
+    /// The rate at which `bearer` is probed beyond the burst, in packets a second.
+    #[must_use]
+    pub fn rate(&self, bearer: Bearer) -> f64 {
+        let book = self.book();
+        book.buckets.get(&bearer).map_or(book.pace.part(book.pace.cautious), |bucket| bucket.rate)
+    }
+}
+
+impl Book {
+    fn ready(&self, bearer: Bearer, count: usize, now: Moment) -> Moment {
         let Some(bucket) = self.buckets.get(&bearer) else { return now };
         // A group larger than the burst would never fit; it goes out when the bucket is full.
         let need = (count as f64).min(self.pace.part(self.pace.burst));
@@ -120,8 +169,7 @@ impl Budgets {
         if have + 1e-6 >= need { now } else { now + Duration::from_secs_f64((need - have) / bucket.rate) }
     }
 
-    /// One packet for `bearer` leaves now.
-    pub fn spend(&mut self, bearer: Bearer, now: Moment) {
+    fn spend(&mut self, bearer: Bearer, now: Moment) {
         let pace = self.pace;
         let fresh = Bucket {
             tokens: pace.part(pace.burst),
@@ -137,13 +185,7 @@ impl Budgets {
         self.next_send = now + pace.gap;
     }
 
-    /// A reference's probe, or one that a host should answer, was answered or not: the only evidence of what the bearer
-    /// bears, since the target's silence may have another cause.
-    ///
-    /// Only packets beyond the burst tell: within it every limiter answers. An answer multiplies the rate up to the
-    /// fastest; a silence takes it back to the cautious one, and from then on it grows more slowly: a limiter that was
-    /// met once is there.
-    pub fn learn(&mut self, bearer: Bearer, answered: bool, now: Moment) {
+    fn learn(&mut self, bearer: Bearer, answered: bool, now: Moment) {
         let pace = self.pace;
         let Some(bucket) = self.buckets.get_mut(&bearer) else { return };
         if f64::from(bucket.spent) <= pace.part(pace.burst) {
@@ -158,12 +200,6 @@ impl Budgets {
             bucket.rate = pace.part(pace.cautious);
             bucket.growth = bucket.growth.sqrt().max(SLOWEST_GROWTH);
         }
-    }
-
-    /// The rate at which `bearer` is probed beyond the burst, in packets a second.
-    #[must_use]
-    pub fn rate(&self, bearer: Bearer) -> f64 {
-        self.buckets.get(&bearer).map_or(self.pace.part(self.pace.cautious), |bucket| bucket.rate)
     }
 }
 
@@ -244,6 +280,25 @@ mod tests {
             let gaps: Duration = pace.gap;
             assert_eq!(gaps, Duration::from_millis(20) * runs);
         }
+    }
+
+    /// Runs that begin at different times pay from one purse, each on its own clock.
+    #[test]
+    fn budgets_that_are_shared_are_one() {
+        let mut first = Budgets::new(Pace::default());
+        let bearer = Bearer::Router(3);
+        for _ in 0..4 {
+            first.spend(bearer, at(10_000));
+        }
+        let mut second = first.share(Duration::from_secs(10));
+        assert_eq!(second.next_send(), at(20));
+        for _ in 0..2 {
+            assert_eq!(second.ready(bearer, 1, at(0)), at(0));
+            second.spend(bearer, at(0));
+        }
+        assert_eq!(second.ready(bearer, 1, at(0)), at(1000));
+        assert_eq!(first.ready(bearer, 1, at(10_000)), at(11_000));
+        assert_eq!(second.ready(Bearer::Router(4), 2, at(0)), at(0));
     }
 
     #[test]

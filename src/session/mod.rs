@@ -11,6 +11,8 @@
 //! to another are not then find where large ones are and small ones are not. A router that says that they are too big is
 //! heeded by the engine, as by any host, so that what is left over is an MTU black hole.
 
+pub mod batch;
+mod fleet;
 pub mod search;
 
 use std::time::Duration;
@@ -98,26 +100,19 @@ pub fn diagnose_searching(
     observer: &mut Observer<'_>,
 ) -> Result<Diagnosis, PlanError> {
     let mut engine = Engine::new(plan.clone(), started_at)?;
-    let scout = Scout { reach: 3, queries: 1, stops_at_refusal: false };
-    let mut guide = Diagnosing {
-        scout,
-        looked: false,
-        // Where size is in question the target's own small packets are the control, and no neighbour tells more.
-        may_search: search.is_some() && plan.destinations.iter().all(|one| one.size.is_none()),
-        wants_search: false,
-        atlas: Atlas::new(origins),
-        confidence,
-        observer,
-    };
+    // Where size is in question the target's own small packets are the control, and no neighbour tells more.
+    let may_search = search.is_some() && plan.destinations.iter().all(|one| one.size.is_none());
+    let mut guide =
+        Diagnosing { look: Look::new(confidence, may_search), atlas: Atlas::new(origins), observer };
     let mut searched = None;
     let mut fault = carry_on(&mut engine, wire, &mut guide);
-    if let Some(search) = search.filter(|_| guide.wants_search && fault.is_none()) {
-        guide.wants_search = false;
+    if let Some(search) = search.filter(|_| guide.look.wants_search && fault.is_none()) {
+        guide.look.wants_search = false;
         let paused = wire.now();
         let ended = search::search(search, &plan, origins, &mut engine, wire, guide.observer)?;
         let found = search::destinations(engine.run().destination(Run::TARGET), &ended.searched.found);
         // Those who are new are looked at first, like everybody.
-        guide.looked = found.is_empty();
+        guide.look.looked = found.is_empty();
         engine.admit(found, wire.now().since(paused));
         if ended.interrupted {
             engine.handle(wire.now(), crate::probe::Input::Interrupt);
@@ -200,6 +195,20 @@ pub fn conclude(run: &Run, atlas: &mut Atlas<'_>, confidence: f64) -> (Path, Vec
 }
 
 struct Diagnosing<'a, 'o> {
+    look: Look,
+    atlas: Atlas<'a>,
+    observer: &'a mut Observer<'o>,
+}
+
+impl Guide for Diagnosing<'_, '_> {
+    fn advise(&mut self, run: &Run, now: Moment) -> Advice {
+        self.look.advise(run, now, &mut self.atlas, self.observer)
+    }
+}
+
+/// How far one comparison has come.
+#[derive(Debug)]
+struct Look {
     scout: Scout,
     /// The first look is over. From then on several hops are asked at once: a probe whose fate is open holds up nothing.
     looked: bool,
@@ -207,22 +216,32 @@ struct Diagnosing<'a, 'o> {
     may_search: bool,
     /// The run is paused for that.
     wants_search: bool,
-    atlas: Atlas<'a>,
     confidence: f64,
-    observer: &'a mut Observer<'o>,
 }
 
-impl Guide for Diagnosing<'_, '_> {
-    fn advise(&mut self, run: &Run, now: Moment) -> Advice {
+impl Look {
+    const fn new(confidence: f64, may_search: bool) -> Self {
+        let scout = Scout { reach: 3, queries: 1, stops_at_refusal: false };
+        Self { scout, looked: false, may_search, wants_search: false, confidence }
+    }
+
+    /// What is needed, given this record at this moment.
+    fn advise(
+        &mut self,
+        run: &Run,
+        now: Moment,
+        atlas: &mut Atlas<'_>,
+        observer: &mut Observer<'_>,
+    ) -> Advice {
         let progress = self.scout.progress(run, now);
         self.looked |= progress.ripe;
         if !self.looked {
-            (self.observer)(&Glimpse { run, now, verdict: None, searching: false });
+            observer(&Glimpse { run, now, verdict: None, searching: false });
             let needs = [progress.needs, progress.beside].concat();
             return Advice { needs, ..Advice::default() };
         }
-        let (target, references) = paths(run, &mut self.atlas);
-        let neighbours = Neighbours::of(std::iter::once(&target).chain(&references), &self.atlas);
+        let (target, references) = paths(run, atlas);
+        let neighbours = Neighbours::of(std::iter::once(&target).chain(&references), atlas);
         let question = Question {
             run,
             target: &target,
@@ -250,12 +269,12 @@ impl Guide for Diagnosing<'_, '_> {
         {
             let needs = Scout::follow(run, id);
             if !needs.is_empty() {
-                (self.observer)(&Glimpse { run, now, verdict: None, searching: false });
+                observer(&Glimpse { run, now, verdict: None, searching: false });
                 return Advice { needs, ..Advice::default() };
             }
         }
         let judgment = judge(&question);
-        (self.observer)(&Glimpse { run, now, verdict: Some(&judgment.verdict), searching: false });
+        observer(&Glimpse { run, now, verdict: Some(&judgment.verdict), searching: false });
         let mut advice = judgment.advice;
         if !progress.beside.is_empty() {
             advice.needs.extend(progress.beside);

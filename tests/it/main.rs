@@ -1,6 +1,7 @@
 //! One binary for all integration tests: it links once.
 
 mod agreement;
+mod batch;
 mod bundle;
 mod db;
 mod evidence;

@@ -20,7 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fetch", &[]),
     ("path", &["number", "trace", "asdb"]),
     ("verdict", &["number", "trace", "path"]),
-    ("session", &["number", "trace", "probe", "path", "verdict"]),
+    ("sweep", &["number", "packet", "trace", "probe"]),
+    ("session", &["number", "trace", "probe", "sweep", "path", "verdict"]),
     ("report", &["number", "trace", "path", "verdict"]),
     ("bundle", &["number", "packet", "trace", "probe", "capture", "path", "verdict", "session", "report"]),
 ];

@@ -215,6 +215,11 @@ impl World {
         assert!(child.wait().unwrap().success(), "nft refused {text}");
     }
 
+    /// The IP-to-AS table of this small Internet.
+    pub(super) fn table(&self) -> &str {
+        self.table.path().to_str().unwrap()
+    }
+
     pub(super) fn lasthop(&self, words: &[&str]) -> Output {
         // No list or cache of the person who runs the tests.
         self.lasthop_of(std::path::Path::new("/nonexistent"), words)
