@@ -32,6 +32,7 @@
 //! * [`session`]: one measurement from a plan to its conclusion
 //! * [`report`]: the conclusion written down: text, JSON
 //! * `fetch`: files over HTTP, whole or not at all (with the feature of that name)
+//! * `watch`: the same measurement over time: what changed and when, kept in one file (with the feature of that name)
 //! * [`cli`]: the program
 //!
 //! # The story in twelve lines
@@ -72,3 +73,5 @@ pub mod session;
 pub mod sim;
 pub mod trace;
 pub mod verdict;
+#[cfg(feature = "watch")]
+pub mod watch;

@@ -25,7 +25,7 @@ use crate::trace::schema::Vantage;
 /// The scenario that is shown when none is named.
 const STORY: &str = "proton";
 /// The morning of the story, so that the same seed gives the same bytes on any day.
-const STARTED_AT: WallTime = WallTime(1_551_600_000_000_000_000);
+pub const STARTED_AT: WallTime = WallTime(1_551_600_000_000_000_000);
 /// How sure a place must be before it is named; what `diagnose` does by default.
 const CONFIDENCE: f64 = 0.99;
 
@@ -147,7 +147,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
 }
 
 /// The scenario of that name, or in that file.
-fn scenario(name: &str) -> Result<Topology, Failure> {
+pub fn scenario(name: &str) -> Result<Topology, Failure> {
     if let Some((_, text)) = sim::scenarios().iter().find(|(known, _)| *known == name) {
         return parse(name, text);
     }

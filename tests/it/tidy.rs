@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("verdict", &["number", "trace", "path"]),
     ("session", &["number", "trace", "probe", "path", "verdict"]),
     ("report", &["number", "trace", "path", "verdict"]),
+    ("watch", &["trace", "verdict", "report"]),
     ("bundle", &["number", "packet", "trace", "probe", "capture", "path", "verdict", "session", "report"]),
 ];
 
