@@ -104,10 +104,11 @@ impl Event {
             Some(place) => format!(": {}", safe(&place.summary)),
             None => String::new(),
         };
-        let sure = self.confidence * 100.0;
+        // Never rounded up to a certainty.
+        let sure = (self.confidence * 1e6).floor() / 1e4;
         let subject = safe(&self.target.to_string()).into_owned();
         let (runs, s) = (self.runs, if self.runs == 1 { "" } else { "s" });
-        let tail = format!("[{sure:.2} %, {runs} run{s}]");
+        let tail = format!("[{sure} %, {runs} run{s}]");
         match self.event {
             Happened::Begin => format!("BEGIN  {subject}  lost since {bracket}{} {tail}", place(&self.place)),
             Happened::Moved => format!("MOVED  {subject}  {bracket}{} {tail}", place(&self.place)),

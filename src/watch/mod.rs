@@ -14,10 +14,11 @@
 //! * `event`: what is told, in JSON and in a sentence
 //! * [`schedule`]: when to measure next, whatever the clocks do
 //! * [`history`]: the file: every run, every event, the state of every test, put away together or not at all
-//! * `timeline`: periods from a history; `draw`: those as text, SVG and a page
+//! * `timeline`: periods from a history; `draw`: those as a chart and as JSON
 //! * [`metrics`]: figures for Prometheus
 
 pub mod change;
+mod draw;
 mod event;
 pub mod history;
 pub mod metrics;
@@ -26,6 +27,7 @@ mod sight;
 mod timeline;
 
 pub use change::{Limits, Series};
+pub use draw::{chart, document};
 pub use event::{Event, Happened, SCHEMA, Subject};
 pub use history::History;
 pub use sight::{Place, Sighting, Standing};

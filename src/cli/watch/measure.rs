@@ -138,7 +138,7 @@ impl LiveSource {
             let target = &request.destinations[0];
             let subject = Subject {
                 host: target.host.clone(),
-                protocol: target.protocol.to_string(),
+                protocol: target.protocol.to_string().to_ascii_lowercase(),
                 port: target.port,
                 family: if request.family == Family::V6 { 6 } else { 4 },
             };
@@ -338,7 +338,7 @@ impl Script {
         let (protocol, port) = first.probe.protocol_and_port();
         let subject = Subject {
             host: first.target.clone(),
-            protocol: protocol.to_string(),
+            protocol: protocol.to_string().to_ascii_lowercase(),
             port,
             family: if words.probing.ipv6 { 6 } else { 4 },
         };
