@@ -373,6 +373,8 @@ fn figures_are_served_on_loopback_and_hostile_requests_end() {
         "--simulate",
         "blackhole",
         "--real-time",
+        "--count",
+        "60",
         "--interval",
         "1s",
         "--jitter",
@@ -386,7 +388,7 @@ fn figures_are_served_on_loopback_and_hostile_requests_end() {
     let address = line.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
     assert!(address.starts_with("127.0.0.1:"), "{address}");
     for _ in 0..4 {
-        running.says("mx1.proton TCP/25  lost");
+        running.says("mx1.proton tcp/25  lost");
     }
     let page = ask(&address, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("version=0.0.4"), "{page}");
@@ -534,8 +536,7 @@ fn a_full_disk_costs_a_warning_and_no_event() {
         place.display()
     );
     let Some(output) = on_a_small_disk(400, &place, &shell) else {
-        assert!(std::env::var_os("LASTHOP_REQUIRE_NET").is_none(), "no small disk can be mounted");
-        eprintln!("not run: it takes the right to mount");
+        super::net::skip::<()>("a small disk", "it takes the right to mount one");
         return;
     };
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -543,7 +544,7 @@ fn a_full_disk_costs_a_warning_and_no_event() {
     assert!(said.contains("warning: ") && said.contains("disk is full"), "{said}");
     let told: Vec<Event> = out
         .lines()
-        .filter(|line| line.starts_with('{'))
+        .filter(|line| line.contains("lasthop.event/1"))
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(
@@ -569,12 +570,58 @@ fn a_history_that_cannot_be_written_can_be_read() {
         file.display()
     );
     let Some(output) = on_a_small_disk(1000, &place, &shell) else {
-        assert!(std::env::var_os("LASTHOP_REQUIRE_NET").is_none(), "no small disk can be mounted");
-        eprintln!("not run: it takes the right to mount");
+        super::net::skip::<()>("a small disk", "it takes the right to mount one");
         return;
     };
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(out.contains("report 0") && out.contains("AS8359") && out.contains("status 3"), "{out}{said}");
     assert!(said.contains("cannot be written") && said.contains("hint: "), "{said}");
+}
+
+#[test]
+fn a_live_watch_keeps_one_right_in_one_thread_and_nothing_else() {
+    if let Some(reason) = super::net::missing_right() {
+        super::net::skip::<()>("a live watch", &reason);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("h.db");
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = target.local_addr().unwrap().port();
+    let _reference = TcpListener::bind(("127.0.0.2", port)).unwrap();
+    let port = port.to_string();
+    let path = file.to_str().unwrap();
+    let words = [
+        "watch",
+        "127.0.0.1",
+        &port,
+        "-r",
+        "127.0.0.2",
+        "-v",
+        "--interval",
+        "30s",
+        "--json",
+        "--history",
+        path,
+    ];
+    let mut running = Running::start(&words);
+    running.says("127.0.0.1 tcp/");
+    running.says("reachable");
+    let mut privileged = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{}/task", running.0.id())).unwrap() {
+        let thread = thread.unwrap().path();
+        let Ok(status) = fs::read_to_string(thread.join("status")) else { continue };
+        let permitted = status.lines().find_map(|line| line.strip_prefix("CapPrm:")).unwrap().trim();
+        if u64::from_str_radix(permitted, 16).unwrap() != 0 {
+            privileged.push(fs::read_to_string(thread.join("comm")).unwrap().trim().to_owned());
+        }
+    }
+    assert_eq!(privileged, ["opener"]);
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.status(), Some(0));
+    assert_eq!(runs(&file), 1);
+    let output = lasthop(&["watch", "export", "--history", path]);
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&run["verdict"]["kind"], &run["target"]["host"]), (&"reachable".into(), &"127.0.0.1".into()));
 }

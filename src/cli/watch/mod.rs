@@ -56,7 +56,13 @@ pub fn watch(words: &Watch) -> Exit {
     match &words.command {
         Some(WatchCommand::Report(words)) => show::report(words),
         Some(WatchCommand::Export(words)) => show::export(words),
-        None => run(words).unwrap_or_else(|failure| failure.end(words.json)),
+        None => run(words).unwrap_or_else(|failure| {
+            // A line like all others: whoever reads events reads lines.
+            if words.json {
+                failure.line();
+            }
+            failure.end(false)
+        }),
     }
 }
 

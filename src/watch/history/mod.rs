@@ -10,14 +10,17 @@
 //! A run is kept as its document, deflated. All runs of a target look alike, so that its first document serves as the
 //! dictionary of the others.
 
+mod pack;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use nix::fcntl::{Flock, FlockArg};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, params};
+
+use pack::{WINDOW, pack, unpacked};
 
 use super::change::Series;
 use super::event::{Event, Subject};
@@ -29,10 +32,6 @@ use crate::trace::schema::Document;
 const APPLICATION: i32 = 0x6c68_6f70;
 /// The form of the tables.
 const FORM: i32 = 1;
-/// The longest document that is read back: no run comes near.
-const LONGEST: usize = 64 << 20;
-/// Bytes of a dictionary that deflate can look back to.
-const WINDOW: usize = 32 << 10;
 /// How long a reader waits for a writer and the other way round.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -598,45 +597,6 @@ fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, HistoryError> {
     serde_json::from_str(text).map_err(|error| HistoryError::Damaged(error.to_string()))
 }
 
-fn pack(text: &[u8], dictionary: &[u8]) -> Result<Vec<u8>, HistoryError> {
-    let fault =
-        |error: &dyn std::fmt::Display| HistoryError::Other(format!("a run cannot be packed: {error}"));
-    let mut packer = Compress::new(Compression::new(6), true);
-    packer.set_dictionary(dictionary).map_err(|error| fault(&error))?;
-    let mut packed = Vec::with_capacity(text.len() / 2 + 1024);
-    loop {
-        let read = usize::try_from(packer.total_in()).unwrap_or(usize::MAX);
-        let status = packer.compress_vec(&text[read.min(text.len())..], &mut packed, FlushCompress::Finish);
-        match status.map_err(|error| fault(&error))? {
-            Status::StreamEnd => return Ok(packed),
-            Status::Ok | Status::BufError => packed.reserve(packed.capacity().max(4096)),
-        }
-    }
-}
-
-/// A run's number and text.
-fn unpacked(row: &Row<'_>, dictionary: &[u8]) -> Result<(u64, Vec<u8>), HistoryError> {
-    let (id, length): (u64, usize) = (row.get(0)?, row.get(1)?);
-    let packed = row.get_ref(2)?.as_blob().map_err(|error| HistoryError::Damaged(error.to_string()))?;
-    let damaged = || HistoryError::Damaged(format!("run {id} cannot be unpacked"));
-    if length > LONGEST {
-        return Err(damaged());
-    }
-    let mut unpacker = Decompress::new(true);
-    // A deflated byte stands for at most 1,032: a length that is a lie asks for no more memory than that.
-    let mut text = Vec::with_capacity(length.min(packed.len().saturating_mul(1032)) + 1);
-    loop {
-        let read = usize::try_from(unpacker.total_in()).unwrap_or(usize::MAX).min(packed.len());
-        match unpacker.decompress_vec(&packed[read..], &mut text, FlushDecompress::Finish) {
-            Ok(Status::StreamEnd) if text.len() == length => return Ok((id, text)),
-            Err(error) if error.needs_dictionary().is_some() => {
-                unpacker.set_dictionary(dictionary).map_err(|_| damaged())?;
-            }
-            _ => return Err(damaged()),
-        }
-    }
-}
-
 /// Why runs could not be written out.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -649,141 +609,4 @@ pub enum ExportError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::watch::{Place, Subject};
-
-    fn subject() -> Subject {
-        Subject { host: "mx1.example".into(), protocol: "tcp".into(), port: Some(25), family: 4 }
-    }
-
-    fn sighting(at: i64) -> Sighting {
-        let place = Place { kind: "lost_inside_as".into(), asns: vec![8359], ..Place::default() };
-        Sighting {
-            at: WallTime(at),
-            standing: Standing::Lost,
-            place: Some(place),
-            kind: "lost_inside_as".into(),
-            reason: None,
-        }
-    }
-
-    fn document(text: &str) -> Document {
-        let target = crate::trace::schema::Path { host: text.to_owned(), ..Default::default() };
-        Document { schema: "lasthop.run/1".into(), target: Some(target), ..Document::default() }
-    }
-
-    fn texts(history: &History, target: &Target) -> Vec<String> {
-        let mut all = Vec::new();
-        history
-            .documents::<HistoryError>(target, &mut |_, text| {
-                all.push(String::from_utf8(text).unwrap());
-                Ok(())
-            })
-            .unwrap();
-        all
-    }
-
-    #[test]
-    fn what_is_put_away_comes_back_to_the_byte() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("h.db");
-        let mut history = History::create(&path).unwrap();
-        let mut target = history.target(&subject()).unwrap();
-        // Short, empty in places, incompressible, and far longer than a window.
-        let noise: String = (0..200_000_u32)
-            .map(|at| char::from(b'!' + (at.wrapping_mul(2_654_435_761) >> 25) as u8 % 90))
-            .collect();
-        let hosts = ["a", "", &noise, "b", &"c".repeat(1_000_000)];
-        for (run, host) in (1..).zip(hosts) {
-            let made = Made { sighting: &sighting(run as i64), document: &document(host) };
-            history.put(&mut target, run, &made, None).unwrap();
-        }
-        drop(history);
-        let history = History::open(&path).unwrap();
-        let target = history.targets().unwrap().remove(0);
-        let wanted: Vec<String> =
-            hosts.iter().map(|host| serde_json::to_string(&document(host)).unwrap()).collect();
-        assert_eq!(texts(&history, &target), wanted);
-        assert_eq!(history.entries(&target).unwrap()[2].asns, [8359]);
-        assert_eq!(history.next_run().unwrap(), 6);
-    }
-
-    #[test]
-    fn a_run_that_finds_no_room_leaves_the_history_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut history = History::create(&folder.path().join("h.db")).unwrap();
-        let mut target = history.target(&subject()).unwrap();
-        let made = Made { sighting: &sighting(1), document: &document("a") };
-        history.put(&mut target, 1, &made, None).unwrap();
-        let pages = history.size().unwrap() / 4096;
-        history.limit(u32::try_from(pages).unwrap() + 1);
-        let noise: String = (0..60_000_u32)
-            .map(|at| char::from(b'!' + (at.wrapping_mul(2_654_435_761) >> 25) as u8 % 90))
-            .collect();
-        let made = Made { sighting: &sighting(2), document: &document(&noise) };
-        assert!(matches!(history.put(&mut target, 2, &made, None), Err(HistoryError::Full)));
-        assert_eq!(history.entries(&target).unwrap().len(), 1);
-        assert_eq!(history.next_run().unwrap(), 2);
-        history.limit(1_000_000);
-        history.put(&mut target, 2, &made, None).unwrap();
-        assert_eq!(history.entries(&target).unwrap().len(), 2);
-    }
-
-    #[test]
-    fn a_document_that_lies_about_its_length_or_is_torn_is_an_error_and_no_panic() {
-        let text = serde_json::to_vec(&document("some host that is long enough to be packed")).unwrap();
-        let packed = pack(&text, b"{\"schema\":\"lasthop.run/1\"").unwrap();
-        let connection = Connection::open_in_memory().unwrap();
-        let read = |packed: &[u8], length: i64, dictionary: &[u8]| {
-            let question = "SELECT 1, ?1, ?2";
-            connection
-                .query_row(question, params![length, packed], |row| Ok(unpacked(row, dictionary)))
-                .unwrap()
-        };
-        let length = text.len() as i64;
-        assert_eq!(read(&packed, length, b"{\"schema\":\"lasthop.run/1\"").unwrap().1, text);
-        for cut in 0..packed.len() {
-            assert!(read(&packed[..cut], length, b"{\"schema\":\"lasthop.run/1\"").is_err(), "{cut}");
-        }
-        for lie in [0, 1, length - 1, length + 1, i64::MAX] {
-            assert!(read(&packed, lie, b"{\"schema\":\"lasthop.run/1\"").is_err(), "{lie}");
-        }
-        assert!(read(&packed, length, b"another").is_err());
-    }
-
-    #[test]
-    fn only_what_is_not_kept_is_removed_and_its_room_given_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut history = History::create(&folder.path().join("h.db")).unwrap();
-        let mut target = history.target(&subject()).unwrap();
-        let other = Subject { host: "other".into(), ..subject() };
-        let mut other = history.target(&other).unwrap();
-        let noise = |run: u64| -> String {
-            (0..3000_u64)
-                .map(|at| {
-                    char::from(
-                        b'!' + ((at + run * 7919).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as u8 % 90,
-                    )
-                })
-                .collect()
-        };
-        for run in 1..=100 {
-            let made =
-                Made { sighting: &sighting(run as i64 * 1_000_000_000), document: &document(&noise(run)) };
-            let to = if run % 10 == 0 { &mut other } else { &mut target };
-            history.put(to, run, &made, None).unwrap();
-        }
-        let before = history.size().unwrap();
-        assert_eq!(history.forget(Retention::Last(10), WallTime(0)).unwrap(), 80);
-        assert!(history.size().unwrap() < before / 2, "{} of {before}", history.size().unwrap());
-        let kept: Vec<u64> = history.entries(&target).unwrap().iter().map(|one| one.id).collect();
-        assert_eq!(kept, [89, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
-        assert_eq!(history.entries(&other).unwrap().len(), 10);
-        let now = WallTime(100_000_000_000);
-        history.forget(Retention::For(Duration::from_secs(5)), now).unwrap();
-        assert_eq!(history.entries(&target).unwrap().len(), 5);
-        assert_eq!(history.next_run().unwrap(), 101, "numbers are never given twice");
-        assert_eq!(texts(&history, &target).len(), 5, "the dictionary outlives the run it was made of");
-    }
-}
+mod tests;
