@@ -13,6 +13,7 @@
 //! * `--worlds N`, `--runs N`, `--days N`, `--kills N`, `--seed N`; `--quick` for a few of each
 //! * `--check`: an exit status of 1 where a floor is missed
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
@@ -68,7 +69,8 @@ const CONDITIONS: [Condition; 11] = [
 /// A world under every condition, and what runs in it showed.
 struct Place {
     culprit: u32,
-    elsewhere: u32,
+    /// Four of five runs in the second place name none of the networks that any run in the first one names.
+    moves: bool,
     pools: Vec<Vec<Sighting>>,
 }
 
@@ -83,10 +85,10 @@ fn has(name: &str) -> bool {
 }
 
 /// The topology of `seed` under a condition; none where the world has no room for it.
-fn under(seed: u64, condition: Condition) -> Option<(Topology, bool, [u32; 2])> {
+fn under(seed: u64, condition: Condition) -> Option<(Topology, bool, u32)> {
     if condition == Condition::RouteMoves {
         let world = world(seed, Fault::RouteChange, Weather::Usual);
-        return Some((world.topology, world.v6, [0; 2]));
+        return Some((world.topology, world.v6, 0));
     }
     let world = world(seed, Fault::Drop, Weather::Usual);
     let culprit = world.culprit?;
@@ -100,8 +102,7 @@ fn under(seed: u64, condition: Condition) -> Option<(Topology, bool, [u32; 2])> 
         let asn = one.asn.unwrap_or(0);
         asn != culprit.0 && asn != world.destination.0 && world.path.iter().any(|known| known.0 == asn)
     });
-    let (elsewhere, router) =
-        others.filter_map(|one| Some((one.asn?, one.routers.first()?.clone()))).last()?;
+    let router = others.filter_map(|one| one.routers.first().cloned()).next_back()?;
     let down = |topology: &mut Topology, names: &[String]| {
         for host in topology.hosts.iter_mut().filter(|host| names.contains(&host.name)) {
             host.down = true;
@@ -120,7 +121,7 @@ fn under(seed: u64, condition: Condition) -> Option<(Topology, bool, [u32; 2])> 
     }
     match condition {
         Condition::Lossy => {
-            topology.links.iter_mut().for_each(|link| link.loss = (link.loss + 0.02).min(0.1))
+            topology.links.iter_mut().for_each(|link| link.loss = (link.loss + 0.005).min(0.1))
         }
         Condition::BlockBegins => {
             topology.rules.iter_mut().filter(|rule| mine(rule)).for_each(|rule| rule.from_s = 5.0)
@@ -141,7 +142,7 @@ fn under(seed: u64, condition: Condition) -> Option<(Topology, bool, [u32; 2])> 
         }
         _ => {}
     }
-    Some((topology, world.v6, [culprit.0, elsewhere]))
+    Some((topology, world.v6, culprit.0))
 }
 
 fn measure(topology: &Topology, v6: bool, seed: u64) -> Sighting {
@@ -167,8 +168,8 @@ fn measure(topology: &Topology, v6: bool, seed: u64) -> Sighting {
 }
 
 fn place(seed: u64, runs: u64) -> Option<Place> {
-    let mut names = [0; 2];
-    let mut pools = Vec::new();
+    let mut names = 0;
+    let mut pools: Vec<Vec<Sighting>> = Vec::new();
     for condition in CONDITIONS {
         let (topology, v6, who) = under(seed, condition)?;
         if condition == Condition::Well {
@@ -176,7 +177,17 @@ fn place(seed: u64, runs: u64) -> Option<Place> {
         }
         pools.push((0..runs).map(|run| measure(&topology, v6, seed * 10_000 + run)).collect());
     }
-    Some(Place { culprit: names[0], elsewhere: names[1], pools })
+    let of = |wanted: Condition| &pools[CONDITIONS.iter().position(|one| *one == wanted).unwrap()];
+    let here: Vec<u32> = of(Condition::Blocked)
+        .iter()
+        .filter_map(|one| one.place.as_ref())
+        .flat_map(|one| one.asns.clone())
+        .collect();
+    let there: &Vec<Sighting> = of(Condition::BlockedElsewhere);
+    let apart =
+        there.iter().filter(|one| one.place.as_ref().is_some_and(|place| place.is_apart(&here))).count();
+    let moves = apart * 10 >= there.len() * 8;
+    Some(Place { culprit: names, moves, pools })
 }
 
 fn places(first: u64, count: u64, runs: u64) -> Vec<Place> {
@@ -262,6 +273,8 @@ struct Tally {
     /// Begins and ends of blocks: all, found, found within two intervals.
     changes: [u32; 3],
     moves: [u32; 3],
+    /// Moves in worlds where runs in both places name a network in common.
+    unmovable: [u32; 3],
     /// The same of a host that is down, and begins of it that name somebody else than its network.
     hosts: [u32; 3],
     host_accusations: u32,
@@ -278,7 +291,7 @@ fn watch(place: &Place, days: u64, seed: u64, errors: Errors, tally: &mut Tally)
     let mut schedule = Schedule::new(INTERVAL, 0.1, Duration::ZERO);
     let mut at = 0;
     let mut events: Vec<(f64, Event)> = Vec::new();
-    let (mut run, mut bad_until) = (0, 0.0);
+    let (mut run, mut after_wrong) = (0, false);
     let end = days as f64 * DAY;
     loop {
         let began = schedule.due();
@@ -305,14 +318,10 @@ fn watch(place: &Place, days: u64, seed: u64, errors: Errors, tally: &mut Tally)
         let wrong = match errors {
             Errors::None => false,
             Errors::Independent => dice.random_bool(0.01),
-            // The same rate: every error brings its like for two intervals with an even chance.
+            // The same rate, and a tenth of the wrong ones bring another with the next run.
             Errors::Clustered => {
-                if now > bad_until && dice.random_bool(0.004) {
-                    bad_until = now + 2.0 * INTERVAL.as_secs_f64();
-                    true
-                } else {
-                    now <= bad_until && dice.random_bool(0.5)
-                }
+                after_wrong = dice.random_bool(if after_wrong { 0.1 } else { 0.009 });
+                after_wrong
             }
         };
         if wrong && sighting.standing != Standing::Unknown {
@@ -340,7 +349,7 @@ fn judge(place: &Place, spells: &[Spell], events: &[(f64, Event)], tally: &mut T
     let is_lost = |condition: Condition| {
         matches!(condition, Condition::Blocked | Condition::BlockedElsewhere | Condition::HostDown)
     };
-    let mut find = |what: Happened, from: f64, to: f64, used: &mut Vec<bool>| {
+    let find = |what: Happened, from: f64, to: f64, used: &mut Vec<bool>| {
         let at = events.iter().enumerate().position(|(at, (time, event))| {
             !used[at] && event.event == what && *time >= from && *time < to
         })?;
@@ -358,8 +367,14 @@ fn judge(place: &Place, spells: &[Spell], events: &[(f64, Event)], tally: &mut T
             .and_then(|rest| rest.iter().find(|one| is_lost(one.condition)))
             .map_or(f64::MAX, |one| one.from);
         let host = spell.condition == Condition::HostDown;
+        if joined && !place.moves {
+            // Not false either: runs in the one place and the other name a network in common, and a move may be seen or not.
+            find(Happened::Moved, spell.from, spell.to, &mut used);
+        }
         let tallies = if host {
             &mut tally.hosts
+        } else if joined && !place.moves {
+            &mut tally.unmovable
         } else if joined {
             &mut tally.moves
         } else {
@@ -493,6 +508,15 @@ fn main() -> ExitCode {
             count(Standing::Unknown) as f64 / total
         );
     }
+    if has("--kinds") {
+        for (at, condition) in CONDITIONS.iter().enumerate() {
+            let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
+            for one in all.iter().flat_map(|one| &one.pools[at]) {
+                *kinds.entry(format!("{}/{}", one.standing.word(), one.kind)).or_default() += 1;
+            }
+            println!("  {condition:?}: {kinds:?}");
+        }
+    }
     let limits = Limits::new(0.99, INTERVAL);
     println!(
         "\ninterval {} s, {} runs in a row decide (h = {:.2}); promised: at most {} false alarms in 1,000 days",
@@ -524,7 +548,7 @@ fn main() -> ExitCode {
             println!(
                 "\n{name}{kind}: {:.0} days, {} runs, {:.1} % tell nothing\n  false begin {}, end {}, moved {}: {rate:.2} begin or end in 1,000 days\n  \
                  blocks begun or ended: {changes}, found {:.2} %, within two intervals {:.2} %, median after {median:.2} intervals\n  \
-                 begins that do not name the culprit: {}\n  moved: {}, found {:.1} %, within two intervals {:.1} %\n  \
+                 begins that do not name the culprit: {}\n  moved: {}, found {:.1} %, within two intervals {:.1} % (and {} between places that have a network in common)\n  \
                  host down or up: {}, found {:.1} %, accusing somebody: {}",
                 tally.days,
                 tally.runs,
@@ -538,6 +562,7 @@ fn main() -> ExitCode {
                 tally.moves[0],
                 percent(tally.moves[1], tally.moves[0]),
                 percent(tally.moves[2], tally.moves[0]),
+                tally.unmovable[0],
                 tally.hosts[0],
                 percent(tally.hosts[1], tally.hosts[0]),
                 tally.host_accusations
@@ -552,8 +577,6 @@ fn main() -> ExitCode {
             }
         }
     }
-    let named = seeing.iter().filter(|place| place.elsewhere > 0).count();
-    println!("\n({named} worlds with a second place for a block)");
     let (count, confirmed, lost) = kills(pick("--kills", 500, 40), seed);
     println!("\n{count} kills: {confirmed} runs confirmed, {lost} of what was confirmed lost");
     if lost > 0 {

@@ -90,7 +90,7 @@ impl Limits {
     #[must_use]
     pub fn runs(&self) -> f64 {
         let regular = 1000.0 * DAY.as_secs_f64() / self.interval.as_secs_f64().max(1.0);
-        regular * (1.0 + self.wrong * f64::from(MOST_QUICK)) / (1.0 - 1.0 / 16.0)
+        regular * (1.0 + self.wrong * f64::from(MOST_QUICK))
     }
 
     /// The score at which a change is told: ln(runs in 1,000 days ÷ false alarms allowed in them), and more than a single run

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::trace::WallTime;
 use crate::trace::schema::{Document, Verdict};
-use crate::verdict::Kind;
+use crate::verdict::{Kind, Reason};
 
 /// What a run shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +121,12 @@ impl Place {
     }
 }
 
+/// References were measured, and none got through.
+fn is_alone(document: &Document, verdict: &Verdict) -> bool {
+    let references = &document.references;
+    !references.is_empty() && verdict.evidence.references == 0 && !references.iter().any(|one| one.reached)
+}
+
 /// One run, as the test of change sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
@@ -166,6 +172,11 @@ impl Sighting {
                 kind: verdict.kind.clone(),
                 reason: None,
             },
+            // The comparison is what a verdict of loss lives by. Where nothing compared with gets through either, whatever the
+            // verdict makes of it, a whole network may be in maintenance.
+            Standing::Lost if is_alone(document, verdict) => {
+                blind(&verdict.kind, Some(Reason::ReferenceUnreachable.word().to_owned()))
+            }
             Standing::Lost => Self {
                 at,
                 standing: Standing::Lost,
@@ -174,5 +185,75 @@ impl Sighting {
                 reason: None,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::schema::{Failure, Measurement, Path};
+
+    fn document(kind: &str, reached: &[bool]) -> Document {
+        let verdict = serde_json::json!({
+            "kind": kind, "asns": [2, 1], "as_names": ["two", "one"], "after_ttl": 3, "before_ttl": 5, "after": null,
+            "before": null, "mechanism": "silent_drop", "scope": "host", "location_confidence": 0.99,
+            "attribution_confidence": 0.9, "reason": null, "summary": "s", "next_step": null,
+            "evidence": {"pairs": 8, "target_answered": 0, "reference_answered": 8, "e_value": 100.0, "posterior": 0.99,
+                "flows": 8, "references": 0}
+        });
+        let reference = |reached: &bool| Path { reached: *reached, ..Path::default() };
+        Document {
+            verdict: Some(serde_json::from_value(verdict).unwrap()),
+            references: reached.iter().map(reference).collect(),
+            ..Document::default()
+        }
+    }
+
+    fn shows(document: &Document) -> Standing {
+        Sighting::of(document, WallTime(0)).standing
+    }
+
+    #[test]
+    fn every_kind_shows_something_or_nothing() {
+        for kind in Kind::ALL {
+            let wanted = match kind {
+                Kind::Reachable => Standing::Reachable,
+                Kind::Inconclusive => Standing::Unknown,
+                _ => Standing::Lost,
+            };
+            assert_eq!(shows(&document(kind.word(), &[true])), wanted, "{kind}");
+        }
+        assert_eq!(shows(&document("a_kind_of_a_later_version", &[true])), Standing::Unknown);
+    }
+
+    #[test]
+    fn a_loss_with_no_reference_that_works_shows_nothing() {
+        for kind in ["host_or_return_path", "destination_network", "routing_fault"] {
+            assert_eq!(shows(&document(kind, &[false, false])), Standing::Unknown);
+            assert_eq!(shows(&document(kind, &[false, true])), Standing::Lost);
+        }
+        // Whoever refuses says so by himself, where nothing was to be compared with.
+        assert_eq!(shows(&document("rejected", &[])), Standing::Lost);
+        // The target's own answer needs no comparison.
+        assert_eq!(shows(&document("reachable", &[false])), Standing::Reachable);
+    }
+
+    #[test]
+    fn a_run_that_broke_off_shows_nothing_whatever_it_had_found() {
+        let mut broken = document("lost_inside_as", &[true]);
+        broken.measurement = Some(Measurement { incomplete: true, ..Measurement::default() });
+        assert_eq!(shows(&broken), Standing::Unknown);
+        let mut failed = document("reachable", &[true]);
+        failed.error = Some(Failure { kind: "network".into(), message: String::new(), hint: None });
+        let sighting = Sighting::of(&failed, WallTime(0));
+        assert_eq!((sighting.standing, sighting.reason.as_deref()), (Standing::Unknown, Some("network")));
+        assert_eq!(shows(&Document::default()), Standing::Unknown);
+    }
+
+    #[test]
+    fn networks_are_in_order_with_their_names() {
+        let place = Sighting::of(&document("lost_at_as_border", &[true]), WallTime(0)).place.unwrap();
+        assert_eq!((place.asns.as_slice(), place.as_names.join(" ")), (&[1, 2][..], "one two".to_owned()));
+        assert!(place.is_apart(&[3]) && !place.is_apart(&[2, 3]) && !place.is_apart(&[]));
     }
 }
