@@ -136,8 +136,20 @@ fn under(seed: u64, condition: Condition) -> Option<(Topology, bool, u32)> {
         Condition::ReferenceDown => down(&mut topology, &references),
         Condition::BothDown => down(&mut topology, &[references, vec![target.clone()]].concat()),
         Condition::Outage => {
-            for reference in references {
-                topology.rules.push(lasthop::sim::Rule { to: Some(reference), ..drop.clone() });
+            // At every router of that network, and whatever the protocol: neither a balancer nor a ping finds a way past it.
+            let routers = topology.networks.iter().filter(|one| one.asn == Some(culprit.0));
+            let routers: Vec<String> = routers.flat_map(|one| one.routers.clone()).collect();
+            for to in [references, vec![target.clone()]].concat() {
+                for at in &routers {
+                    let to = Some(to.clone());
+                    topology.rules.push(lasthop::sim::Rule {
+                        at: at.clone(),
+                        to,
+                        protocol: None,
+                        port: None,
+                        ..drop.clone()
+                    });
+                }
             }
         }
         _ => {}
