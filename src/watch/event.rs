@@ -110,12 +110,16 @@ impl Event {
         let (runs, s) = (self.runs, if self.runs == 1 { "" } else { "s" });
         let tail = format!("[{sure} %, {runs} run{s}]");
         match self.event {
-            Happened::Begin => format!("BEGIN  {subject}  lost since {bracket}{} {tail}", place(&self.place)),
-            Happened::Moved => format!("MOVED  {subject}  {bracket}{} {tail}", place(&self.place)),
+            Happened::Begin => {
+                format!("BEGIN  {subject}  lost; it began {bracket}{} {tail}", place(&self.place))
+            }
+            Happened::Moved => {
+                format!("MOVED  {subject}  lost elsewhere; it moved {bracket}{} {tail}", place(&self.place))
+            }
             Happened::End => {
                 let lasted =
                     self.lasted_seconds.map_or(String::new(), |all| format!(", after {}", span(all)));
-                format!("END    {subject}  answers since {bracket}{lasted} {tail}")
+                format!("END    {subject}  answers; it ended {bracket}{lasted} {tail}")
             }
         }
     }

@@ -2,8 +2,16 @@
 
 use rusqlite::{Connection, params};
 
+use rand::{RngExt as _, SeedableRng as _};
+
 use super::*;
 use crate::watch::{Place, Subject};
+
+/// Letters by chance, which nothing packs well.
+fn noise(seed: u64, length: usize) -> String {
+    let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    (0..length).map(|_| char::from(dice.random_range(b'#'..b'['))).collect()
+}
 
 fn subject() -> Subject {
     Subject { host: "mx1.example".into(), protocol: "tcp".into(), port: Some(25), family: 4 }
@@ -43,9 +51,7 @@ fn what_is_put_away_comes_back_to_the_byte() {
     let mut history = History::create(&path).unwrap();
     let mut target = history.target(&subject()).unwrap();
     // Short, empty in places, incompressible, and far longer than a window.
-    let noise: String = (0..200_000_u32)
-        .map(|at| char::from(b'!' + (at.wrapping_mul(2_654_435_761) >> 25) as u8 % 90))
-        .collect();
+    let noise = noise(1, 200_000);
     let hosts = ["a", "", &noise, "b", &"c".repeat(1_000_000)];
     for (run, host) in (1..).zip(hosts) {
         let made = Made { sighting: &sighting(run as i64), document: &document(host) };
@@ -70,9 +76,7 @@ fn a_run_that_finds_no_room_leaves_the_history_as_it_was() {
     history.put(&mut target, 1, &made, None).unwrap();
     let pages = history.size().unwrap() / 4096;
     history.limit(u32::try_from(pages).unwrap() + 1);
-    let noise: String = (0..60_000_u32)
-        .map(|at| char::from(b'!' + (at.wrapping_mul(2_654_435_761) >> 25) as u8 % 90))
-        .collect();
+    let noise = noise(2, 60_000);
     let made = Made { sighting: &sighting(2), document: &document(&noise) };
     assert!(matches!(history.put(&mut target, 2, &made, None), Err(HistoryError::Full)));
     assert_eq!(history.entries(&target).unwrap().len(), 1);
@@ -109,15 +113,9 @@ fn only_what_is_not_kept_is_removed_and_its_room_given_back() {
     let mut target = history.target(&subject()).unwrap();
     let other = Subject { host: "other".into(), ..subject() };
     let mut other = history.target(&other).unwrap();
-    let noise = |run: u64| -> String {
-        (0..3000_u64)
-            .map(|at| {
-                char::from(b'!' + ((at + run * 7919).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as u8 % 90)
-            })
-            .collect()
-    };
     for run in 1..=100 {
-        let made = Made { sighting: &sighting(run as i64 * 1_000_000_000), document: &document(&noise(run)) };
+        let made =
+            Made { sighting: &sighting(run as i64 * 1_000_000_000), document: &document(&noise(run, 3000)) };
         let to = if run % 10 == 0 { &mut other } else { &mut target };
         history.put(to, run, &made, None).unwrap();
     }
