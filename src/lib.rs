@@ -33,6 +33,7 @@
 //! * [`session`]: one measurement from a plan to its conclusion, or very many
 //! * [`report`]: the conclusion written down: text, JSON
 //! * `fetch`: files over HTTP, whole or not at all (with the feature of that name)
+//! * `watch`: the same measurement over time: what changed and when, kept in one file (with the feature of that name)
 //! * [`cli`]: the program
 //!
 //! # The story in twelve lines
@@ -74,3 +75,5 @@ pub mod sim;
 pub mod sweep;
 pub mod trace;
 pub mod verdict;
+#[cfg(feature = "watch")]
+pub mod watch;

@@ -56,6 +56,10 @@ pub enum Command {
     Import(Import),
     /// Write a saved run in another format: for a ticket, a page with pictures, a spreadsheet, a program
     Report(Report),
+    /// Measure again and again, and tell when a block begins, ends or moves
+    #[cfg(feature = "watch")]
+    #[command(after_long_help = super::watch::EXPLAINED)]
+    Watch(Box<super::watch::Watch>),
     /// Ask, build and compare offline IP-to-AS tables
     Db(Db),
     /// Print the JSON schema of the documents

@@ -11,6 +11,7 @@
 //! * `app`: a real exchange with the service
 //! * `registry`: what published lists say of a target
 //! * `keep`: what `--pcap` and `--bundle` write
+//! * `watch`: the same over time, and what is told of it
 //! * `several`, `via`: several uplinks and targets in one run
 //! * `names`, `mx`: names resolved once, by whom was chosen; the mail hosts of a domain
 //! * `output`, `progress`: stdout for data, stderr for talk
@@ -51,6 +52,8 @@ mod shell;
 mod spf;
 mod verify;
 mod via;
+#[cfg(feature = "watch")]
+mod watch;
 mod web;
 
 use std::ffi::OsString;
@@ -86,6 +89,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Compare(given) => compare::compare(given),
         Command::Import(given) => import::import(given),
         Command::Report(given) => report::report(given),
+        #[cfg(feature = "watch")]
+        Command::Watch(given) => watch::watch(given),
         Command::Db(given) => db::db(given),
         Command::Schema => shell::schema(),
         Command::Completions { shell } => shell::completions(*shell),

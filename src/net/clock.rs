@@ -17,6 +17,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::trace::{Moment, WallTime};
 
 /// A pair of readings further apart than this was interrupted and is taken again.
@@ -84,6 +86,15 @@ impl Clock {
         let now = moment(after);
         (Look { now, ahead: wall.saturating_sub_unsigned(now.as_nanos()) }, after.saturating_sub(before))
     }
+}
+
+/// Time since the machine was started, its sleep included: nobody can set it, and it does not stand still in a sleep as
+/// [`Instant`] does. For plans that reach over hours; runs have a [`Clock`].
+///
+/// # Errors
+/// If the kernel has no such clock (before Linux 2.6.39).
+pub fn since_boot() -> std::io::Result<Duration> {
+    Ok(Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME)?))
 }
 
 /// Both clocks at one moment.

@@ -57,7 +57,7 @@ mod table;
 mod timekeeper;
 mod wire;
 
-pub use clock::Clock;
+pub use clock::{Clock, since_boot};
 pub use error::{OpenError, ResolveError};
 pub use host::{kernel, program};
 pub use interfaces::{Interface, interfaces};

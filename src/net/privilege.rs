@@ -68,6 +68,22 @@ pub(super) fn holds(capability: Capability) -> bool {
 /// If the kernel refuses, or if another thread of this process still has capabilities: then the drop has happened
 /// here, but protects nothing.
 pub fn drop_all() -> Result<(), DropError> {
+    drop_here()?;
+    for thread in threads() {
+        // A thread that has ended meanwhile holds nothing.
+        if caps::read(Some(thread), CapSet::Permitted).is_ok_and(|held| !held.is_empty()) {
+            return Err(DropError::OtherThread { thread });
+        }
+    }
+    Ok(())
+}
+
+/// Gives up every capability of this thread for good, of those it will start, and of what they may execute. Another thread may
+/// keep its own: one that goes on opening sockets, and reads nothing that strangers wrote.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn drop_here() -> Result<(), DropError> {
     // The ambient set goes when the permitted one does, so it comes first: to be seen to go. Nothing is needed to give
     // up the others.
     for (set, name) in [
@@ -79,14 +95,7 @@ pub fn drop_all() -> Result<(), DropError> {
         caps::clear(None, set).map_err(|source| DropError::Kept { set: name, source })?;
     }
     // Without this a process of user 0 would get everything back by executing any program.
-    nix::sys::prctl::set_no_new_privs().map_err(|errno| DropError::NewPrivileges { source: errno.into() })?;
-    for thread in threads() {
-        // A thread that has ended meanwhile holds nothing.
-        if caps::read(Some(thread), CapSet::Permitted).is_ok_and(|held| !held.is_empty()) {
-            return Err(DropError::OtherThread { thread });
-        }
-    }
-    Ok(())
+    nix::sys::prctl::set_no_new_privs().map_err(|errno| DropError::NewPrivileges { source: errno.into() })
 }
 
 /// The threads of this process; none where `/proc` is not mounted.

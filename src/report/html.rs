@@ -41,7 +41,7 @@ macro_rules! add {
     ($page:expr, $($arguments:tt)*) => {{ let _ = write!($page, $($arguments)*); }};
 }
 
-fn head(page: &mut String, title: &str) {
+pub(super) fn head(page: &mut String, title: &str) {
     add!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -199,7 +199,7 @@ fn facts(page: &mut String, document: &Document) {
 }
 
 /// A picture at most half as large again as it is drawn; one that a telephone would make unreadable is scrolled there.
-fn figure(page: &mut String, picture: &Picture, caption: &str, label: &str) {
+pub(super) fn figure(page: &mut String, picture: &Picture, caption: &str, label: &str) {
     let most = picture.width + picture.width / 2;
     let class = if picture.width > NARROW { " class=\"wide\"" } else { "" };
     let (before, behind) = match picture.width > WIDEST {
@@ -222,14 +222,14 @@ const NARROW: u32 = 400;
 /// Pictures up to this width stay readable on a telephone.
 const WIDEST: u32 = 540;
 
-fn open_table(page: &mut String, label: &str, caption: &str) {
+pub(super) fn open_table(page: &mut String, label: &str, caption: &str) {
     add!(
         page,
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n<table>\n<caption>{caption}</caption>\n"
     );
 }
 
-fn header_row(page: &mut String, names: &[(&str, bool)]) {
+pub(super) fn header_row(page: &mut String, names: &[(&str, bool)]) {
     page.push_str("<thead><tr>");
     for (name, right) in names {
         let class = if *right { " class=\"r\"" } else { "" };
@@ -238,7 +238,7 @@ fn header_row(page: &mut String, names: &[(&str, bool)]) {
     page.push_str("</tr></thead>\n<tbody>\n");
 }
 
-fn close_table(page: &mut String) {
+pub(super) fn close_table(page: &mut String) {
     page.push_str("</tbody>\n</table>\n</div>\n");
 }
 

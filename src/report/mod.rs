@@ -6,9 +6,11 @@
 //!
 //! * `words`, `rows`: what all writers say and show alike
 //! * `terminal`, `ticket`, `markdown`, `html`, `pdf`: for people; `picture` draws for the last two
+//! * [`chart`]: states over time
 //! * `letter`: a complaint to an operator, in the reader's language
 //! * `json`, `jsonl`, `csv`, `mtr`, `ooni`: for programs
 
+pub mod chart;
 mod csv;
 mod document;
 mod escape;

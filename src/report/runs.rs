@@ -13,6 +13,8 @@ use crate::trace::schema::{Document, Path, RUN, SET, Set};
 
 /// The largest file that is read, in bytes.
 pub const LARGEST: u64 = 64 << 20;
+/// Most runs of a file that has one a line.
+const MOST_LINES: usize = 10_000;
 /// The longest round-trip time that is believed: a day.
 const LONGEST_MS: f64 = 86_400_000.0;
 
@@ -110,6 +112,9 @@ impl Runs {
             String::from_utf8(bytes).map_err(|error| ReadError::NotText(error.utf8_error().valid_up_to()))?;
         // Some editors put a byte order mark before it.
         let json = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        if let Some(runs) = Self::lines(json)? {
+            return Ok(runs);
+        }
         serde_json::from_str::<IgnoredAny>(json).map_err(ReadError::Json)?;
         let head: Head = serde_json::from_str(json).map_err(|_| ReadError::Foreign)?;
         let mut runs = match head.schema.as_deref() {
@@ -129,6 +134,30 @@ impl Runs {
         }
         runs.text = Some(json.to_owned());
         Ok(runs)
+    }
+}
+
+impl Runs {
+    /// Runs one a line, as `watch export` writes them; none if it is anything else. Two at least: one is a document.
+    fn lines(json: &str) -> Result<Option<Self>, ReadError> {
+        let mut lines = json.lines().filter(|line| !line.trim().is_empty());
+        let is_run = |line: &str| {
+            serde_json::from_str::<Head>(line).is_ok_and(|head| head.schema.as_deref() == Some(RUN))
+        };
+        if !lines.next().is_some_and(is_run) || lines.next().is_none() {
+            return Ok(None);
+        }
+        let mut documents = Vec::new();
+        for (at, line) in json.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let document: Document =
+                serde_json::from_str(line).map_err(|error| wrong(format_args!("line {}", at + 1), error))?;
+            check(&document, &format!("line {}: ", at + 1))?;
+            documents.push(document);
+            if documents.len() > MOST_LINES {
+                return Err(wrong("the file", format_args!("has more than {MOST_LINES} runs")));
+            }
+        }
+        Ok(Some(Self::set(documents, None)))
     }
 }
 

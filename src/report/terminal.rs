@@ -42,7 +42,7 @@ impl Look {
     }
 
     /// Text broken into lines of the look's width, each after the first indented.
-    fn wrap(self, text: &str, first: &str, rest: &str) -> String {
+    pub(super) fn wrap(self, text: &str, first: &str, rest: &str) -> String {
         let options = textwrap::Options::new(self.width.max(20))
             .initial_indent(first)
             .subsequent_indent(rest)

@@ -40,5 +40,7 @@ mod tidy;
 mod version;
 mod via;
 mod views;
+#[cfg(feature = "watch")]
+mod watch;
 mod words;
 mod world;

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sweep", &["number", "packet", "trace", "probe"]),
     ("session", &["number", "trace", "probe", "sweep", "path", "verdict"]),
     ("report", &["number", "trace", "path", "verdict"]),
+    ("watch", &["trace", "verdict", "report"]),
     ("bundle", &["number", "packet", "trace", "probe", "capture", "path", "verdict", "session", "report"]),
 ];
 

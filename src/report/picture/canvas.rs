@@ -77,7 +77,7 @@ pub(in crate::report) struct Drawing {
 
 /// A picture in the making.
 #[derive(Default)]
-pub(super) struct Canvas {
+pub(in crate::report) struct Canvas {
     shapes: Vec<Shape>,
     breaks: Vec<f64>,
 }

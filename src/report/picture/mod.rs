@@ -9,7 +9,7 @@ pub(super) mod canvas;
 pub(super) mod lanes;
 pub(super) mod latency;
 pub(super) mod matrix;
-mod svg;
+pub(super) mod svg;
 
 use super::runs::Runs;
 use crate::trace::schema::Document;

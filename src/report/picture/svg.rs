@@ -17,7 +17,7 @@ macro_rules! add {
 }
 
 /// The picture; `id` keeps several of one page apart.
-pub(super) fn svg(drawing: &Drawing, id: &str) -> Picture {
+pub(in crate::report) fn svg(drawing: &Drawing, id: &str) -> Picture {
     let id = html(id);
     let (title, description) = (html(&drawing.title), html(&drawing.description));
     let (width, height) = (drawing.width as u32, drawing.height as u32);
