@@ -297,6 +297,8 @@ fn as_diagnose(words: &Watch) -> Diagnose {
         via: Vec::new(),
         also: Vec::new(),
         mx: None,
+        spf: None,
+        url: None,
         app: None,
         keeping: Keeping { bundle: None, redact: false, sign: None },
         probing: words.probing.clone(),
