@@ -45,6 +45,8 @@ const NEIGHBOURHOOD: u32 = 512;
 const TURN: u32 = 128;
 /// How long a full measurement may take: it shares its routers' budgets with others.
 const MOST_TIME: Duration = Duration::from_secs(300);
+/// Targets whose addresses' owners are remembered.
+const MOST_KNOWN: usize = 4096;
 /// How often whoever watches is told.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
 
@@ -181,7 +183,10 @@ struct Work<'a> {
     started_at: WallTime,
     sweep: Sweep,
     fleet: Fleet,
+    origins: &'a dyn Origins,
     atlas: Atlas<'a>,
+    /// Addresses that the atlas may have been asked for since it was new.
+    asked: usize,
     states: Vec<State>,
     /// Pairs with a reference, sorted by it.
     by_reference: Vec<u32>,
@@ -225,7 +230,9 @@ impl<'a> Work<'a> {
             started_at,
             sweep: Sweep::new(hosts, &asking),
             fleet: Fleet::new(batch.crews.clone(), Budgets::new(pace), batch.confidence),
+            origins,
             atlas: Atlas::new(origins),
+            asked: 0,
             states: vec![State::Open; batch.pairs.len()],
             by_reference,
             queue: VecDeque::new(),
@@ -514,6 +521,7 @@ impl<'a> Work<'a> {
 
     /// The result of a pair that answers plainly.
     fn tell_plain(&mut self, pair: u32, sink: &mut Sink<'_>) -> ControlFlow<()> {
+        self.forget();
         let run = self.record(pair);
         let (target, references, judgment) = conclude(&run, &mut self.atlas, self.batch.confidence);
         if judgment.verdict.kind != Kind::Reachable {
@@ -530,6 +538,14 @@ impl<'a> Work<'a> {
             verdict: &judgment.verdict,
             in_full: false,
         })
+    }
+
+    /// Before one more target's owner is asked for: each is asked for once, and to remember them all helps nobody.
+    fn forget(&mut self) {
+        self.asked += 1;
+        if self.asked > MOST_KNOWN {
+            (self.atlas, self.asked) = (Atlas::new(self.origins), 0);
+        }
     }
 
     /// A full measurement has ended.
@@ -609,6 +625,7 @@ impl<'a> Work<'a> {
     /// refuse.
     fn neighbours(&mut self, target: HostId) -> Vec<HostId> {
         let (address, port) = (self.sweep.hosts().address(target), self.sweep.hosts().port(target));
+        self.forget();
         let prefix = self.atlas.of(address).prefix;
         let hosts = self.sweep.hosts();
         let near = |host: &HostId| match prefix {
