@@ -60,14 +60,25 @@ pub fn with_sides(conclusion: Option<Value>, runs: &[Document]) -> Option<Value>
         let answers = |run: &&Document| run.verdict.as_ref().is_some_and(|one| one.kind == "reachable");
         (of_side().count(), of_side().filter(answers).count())
     };
+    // A run that concludes nothing, or did not begin, is no proof of a loss.
+    let is_lost = |run: &Document| {
+        run.verdict.as_ref().is_some_and(|one| !matches!(one.kind.as_str(), "reachable" | "inconclusive"))
+    };
+    let of = |side: Side| runs.iter().filter(move |run| run.mail.as_deref() == Some(side.word()));
+    let all_lost = of(Side::Incoming).all(is_lost);
+    let protocols: std::collections::BTreeSet<_> =
+        of(Side::Incoming).chain(of(Side::Outgoing)).map(|run| (run.protocol.as_deref(), run.port)).collect();
     let (incoming, outgoing) = (count(Side::Incoming), count(Side::Outgoing));
     let mut conclusion = conclusion?;
     if incoming.0 == 0 || outgoing.0 == 0 {
         return Some(conclusion);
     }
     let told = match (incoming, outgoing) {
-        ((_, 0), (_, 1..)) => {
+        ((_, 0), (_, 1..)) if all_lost => {
             "no host that takes mail answers, and hosts that send it do: incoming mail alone is cut"
+        }
+        ((_, 0), (_, 1..)) => {
+            "no host that takes mail answers, and hosts that send it do; not all of that is conclusive"
         }
         ((all, some), (_, 1..)) if some == all => "hosts of both sides answer",
         ((_, 1..), (_, 0)) => "hosts that take mail answer, and none that sends it does",
@@ -78,6 +89,12 @@ pub fn with_sides(conclusion: Option<Value>, runs: &[Document]) -> Option<Value>
         "{} of {} measurements of hosts that take mail reach them, {} of {} of hosts that send it: {told}",
         incoming.1, incoming.0, outgoing.1, outgoing.0
     );
+    let summary = match protocols.len() {
+        0 | 1 => summary,
+        _ => format!(
+            "{summary} (asked by different protocols: whoever blocks port {SMTP} for everybody looks the same; -T asks both sides alike)"
+        ),
+    };
     let side = |(all, some): (usize, usize)| json!({"runs": all, "reachable": some});
     if let Some(object) = conclusion.as_object_mut() {
         object.insert(

@@ -112,16 +112,21 @@ pub fn hosts(
 
 /// Which addresses of the senders are measured, each prefix having its turn.
 fn chosen(senders: &Senders, room: usize, taken: &[IpAddr], tell: &mut dyn FnMut(String)) -> Vec<MailHost> {
+    for one in senders.all.iter().filter(|one| !sends(one.prefix.network())) {
+        tell(format!("{} ({}) is nobody's on the Internet, and is left out", one.prefix, one.by));
+    }
     let hosts: Vec<(IpAddr, &Sender)> = senders
         .all
         .iter()
         .filter(|one| {
-            is_single(&one.prefix) && !one.without.iter().any(|part| part.contains(one.prefix.ip()))
+            sends(one.prefix.network())
+                && is_single(&one.prefix)
+                && !one.without.iter().any(|part| part.contains(one.prefix.ip()))
         })
         .map(|one| (one.prefix.ip(), one))
         .collect();
     let mut queues: Vec<(Option<&Sender>, VecDeque<MailHost>)> = Vec::new();
-    for sender in senders.all.iter().filter(|one| !is_single(&one.prefix)) {
+    for sender in senders.all.iter().filter(|one| !is_single(&one.prefix) && sends(one.prefix.network())) {
         let known =
             hosts.iter().filter(|(address, one)| one.host.is_some() && sender.prefix.contains(*address));
         let mut addresses: Vec<MailHost> = known
@@ -186,6 +191,20 @@ fn chosen(senders: &Senders, room: usize, taken: &[IpAddr], tell: &mut dyn FnMut
         ));
     }
     found
+}
+
+/// Whether a host with this address can send mail to strangers: a record is written by others, and some name what is their own
+/// only, or everybody.
+fn sends(address: IpAddr) -> bool {
+    let never = address.is_loopback() || address.is_unspecified() || address.is_multicast();
+    let own = match address {
+        IpAddr::V4(address) => {
+            let first = address.octets()[0];
+            first == 0 || first >= 240 || address.is_private() || address.is_link_local()
+        }
+        IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+    };
+    !never && !own
 }
 
 fn name_of(sender: &Sender, address: IpAddr) -> String {
@@ -286,8 +305,19 @@ mod tests {
         let (found, told) = of(all, 2, &["203.0.113.9"]);
         assert_eq!(found, ["192.0.2.1", "198.51.100.25"]);
         assert!(told.contains("203.0.113.9 takes mail as well"), "{told}");
-        let (_, told) = of((0..9).map(|at| sender(&format!("10.{at}.0.0/16"), None, &[])).collect(), 8, &[]);
+        let (_, told) = of((0..9).map(|at| sender(&format!("45.{at}.0.0/16"), None, &[])).collect(), 8, &[]);
         assert!(told.contains("1 of 9 senders and prefixes are not measured"), "{told}");
+    }
+
+    #[test]
+    fn what_no_stranger_can_send_from_is_left_out_and_told() {
+        let odd =
+            ["127.0.0.1/32", "10.0.0.0/8", "0.0.0.0/0", "224.0.0.0/4", "::1/128", "fe80::/10", "fd00::/8"];
+        let mut all: Vec<Sender> = odd.iter().map(|one| sender(one, None, &[])).collect();
+        all.push(sender("203.0.113.9/32", None, &[]));
+        let (found, told) = of(all, 8, &[]);
+        assert_eq!(found, ["203.0.113.9"]);
+        assert_eq!(told.matches("is left out").count(), odd.len(), "{told}");
     }
 
     #[test]

@@ -191,23 +191,26 @@ pub fn explain(seen: &Seen) -> Explained {
     }
     let mut parts = smallest(&chosen);
     // A second culprit is a large claim. Traces of one place, without pairs, do not carry it.
-    let carried = |part: &Part| {
-        let mut of = chosen.iter().filter(|one| part.runs.contains(&one.sighting.run));
+    let carried = |own: &BTreeSet<usize>| {
+        let mut of = chosen.iter().filter(|one| own.contains(&one.sighting.run));
         let vantages: BTreeSet<usize> = of.clone().map(|one| one.sighting.vantage).collect();
         vantages.len() > 1 || of.any(|one| one.sighting.judged)
     };
     if parts.len() > 1 {
-        let (kept, left): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(carried);
+        let (kept, left): (Vec<Part>, Vec<Part>) =
+            parts.into_iter().partition(|part| carried(&support(part, &chosen)));
         doubts.extend(left.iter().flat_map(|part| &part.runs).map(|run| Doubt::DoesNotFit(*run)));
         parts = kept;
     }
     if parts.is_empty() {
         return Explained { doubts: doubts.into_iter().collect(), ..Explained::nothing("contradiction") };
     }
+    // What speaks for all alternatives of a part, before they change.
+    let support: Vec<BTreeSet<usize>> = parts.iter().map(|part| support(part, &chosen)).collect();
+    let mut widened = false;
     let mut excluded: BTreeSet<u32> = BTreeSet::new();
-    for part in &mut parts {
-        let of: Vec<&&Family<'_>> =
-            chosen.iter().filter(|one| part.runs.contains(&one.sighting.run)).collect();
+    for (part, own) in parts.iter_mut().zip(&support) {
+        let of: Vec<&&Family<'_>> = chosen.iter().filter(|one| own.contains(&one.sighting.run)).collect();
         let carries = |asn: &u32| of.iter().find_map(|one| one.carries.get(asn).copied());
         let clear: BTreeSet<u32> = part.asns.iter().copied().filter(|asn| carries(asn).is_some()).collect();
         if clear.len() == part.asns.len() {
@@ -215,6 +218,7 @@ pub fn explain(seen: &Seen) -> Explained {
             doubts.extend(clear.iter().filter_map(|asn| Some(Doubt::AlsoCarries(*asn, carries(asn)?))));
             if let Some((common, others)) = widen(part, &chosen) {
                 doubts.insert(Doubt::OrEach(common, others));
+                widened = true;
             }
         } else if of.iter().all(|one| one.far_side) {
             part.asns.retain(|asn| !clear.contains(asn));
@@ -230,7 +234,7 @@ pub fn explain(seen: &Seen) -> Explained {
         }
     }
     let needed_clearing = !excluded.is_empty();
-    let mut confidence = parts.iter().map(|part| sure(part, &chosen)).fold(SUREST, f64::min);
+    let mut confidence = support.iter().map(|own| sure(own, &chosen)).fold(SUREST, f64::min);
     if needed_clearing {
         confidence *= CLEARED_ELSEWHERE;
     }
@@ -244,8 +248,8 @@ pub fn explain(seen: &Seen) -> Explained {
     }
     // Between two networks a third may be hidden that shows no address of its own: a border that only traces of one place show is
     // listed, and nobody is accused.
-    let lone = parts.iter().any(|part| part.asns.len() > 1 && !carried(part));
-    let kind = if lone { "lost_in_as_range" } else { kind_of(&parts, &chosen) };
+    let lone = parts.iter().zip(&support).any(|(part, own)| part.asns.len() > 1 && !carried(own));
+    let kind = if lone || widened { "lost_in_as_range" } else { kind_of(&parts, &chosen) };
     Explained {
         kind,
         parts,
@@ -426,10 +430,18 @@ fn hitting(sets: &[&BTreeSet<u32>]) -> Vec<u32> {
     chosen
 }
 
+/// The runs that bear a part out: those to which each of its alternatives may be to blame.
+fn support(part: &Part, families: &[&Family<'_>]) -> BTreeSet<usize> {
+    let bears = |one: &&&Family<'_>| {
+        part.runs.contains(&one.sighting.run) && part.asns.iter().all(|asn| one.asns.contains(asn))
+    };
+    families.iter().filter(bears).map(|one| one.sighting.run).collect()
+}
+
 /// How sure it is that one of a part is to blame: independent vantages add up.
-fn sure(part: &Part, families: &[&Family<'_>]) -> f64 {
+fn sure(own: &BTreeSet<usize>, families: &[&Family<'_>]) -> f64 {
     let mut by_vantage: BTreeMap<usize, f64> = BTreeMap::new();
-    for family in families.iter().filter(|one| part.runs.contains(&one.sighting.run)) {
+    for family in families.iter().filter(|one| own.contains(&one.sighting.run)) {
         let best = by_vantage.entry(family.sighting.vantage).or_default();
         *best = best.max(family.sighting.confidence);
     }

@@ -146,6 +146,17 @@ fn what_stands_behind_the_borders_of_several_is_not_named_for_all_of_them_if_it_
     let line =
         "AS8359 would explain all of these paths, and AS101 and AS102 would as well, each those of its own";
     assert!(joint.cannot_tell.iter().any(|one| one.starts_with(line)), "{joint:#?}");
+    // Nor is anybody, if it is refusals that come from either side of these borders.
+    let refused = |mut run: Document| {
+        run.verdict.as_mut().unwrap().kind = "rejected".to_owned();
+        run
+    };
+    let joint = conclusion(&[refused(a.clone()), refused(b.clone()), own("c", "reachable", &[], through)]);
+    assert_eq!(
+        (joint.kind, joint.asns.as_slice()),
+        ("lost_in_as_range", &[101, 102, 8359][..]),
+        "{joint:#?}"
+    );
     // One run that has narrowed it down settles it.
     let inside = own("d", "lost_inside_as", &[8359], "203.0.113.201=201 203.0.113.5=8359 * * *");
     let joint = conclusion(&[a, b, own("c", "reachable", &[], through), inside]);

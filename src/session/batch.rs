@@ -461,7 +461,8 @@ impl<'a> Work<'a> {
 
     /// Whether an answer is not what its neighbour's makes one expect.
     fn contradicts(&self, answer: Answer, neighbour: HostId) -> bool {
-        let Some(other) = self.answer(neighbour) else { return false };
+        // Whatever forbids both may reset one and swallow the other: a reset that nobody vouches for is looked at.
+        let Some(other) = self.answer(neighbour) else { return answer.kind == ReplyKind::Rst };
         let refuses = answer.kind == ReplyKind::Rst && other.kind != ReplyKind::Rst;
         refuses || hops_back(answer.reply_ttl) + SUSPICIOUSLY_NEAR <= hops_back(other.reply_ttl)
     }
@@ -473,7 +474,8 @@ impl<'a> Work<'a> {
         match plain {
             Some(answer) => {
                 let beside = self.neighbours(target);
-                match beside.iter().any(|neighbour| self.contradicts(answer, *neighbour)) {
+                let alone = answer.kind == ReplyKind::Rst && beside.is_empty();
+                match alone || beside.iter().any(|neighbour| self.contradicts(answer, *neighbour)) {
                     true => self.doubt(pair),
                     false => self.hold(pair, answer),
                 }
@@ -579,7 +581,8 @@ impl<'a> Work<'a> {
     fn embark(&mut self, pair: u32, now: Moment) {
         let plan = self.plan(pair);
         let begun = self.fleet.begin(pair, plan, now, self.started_at);
-        debug_assert!(begun.is_ok(), "{begun:?}");
+        // The plan was checked with the words; a pair that never began would be waited for without end.
+        assert!(begun.is_ok(), "a measurement cannot begin: {begun:?}");
     }
 
     /// How a pair is measured in full, but for the source ports.

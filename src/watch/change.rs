@@ -388,16 +388,17 @@ fn core<'a>(named: impl ExactSizeIterator<Item = &'a Vec<u32>>) -> Vec<u32> {
     if common.is_empty() { counts.into_keys().collect() } else { common }
 }
 
-/// The latest place, with the networks that all runs of the row named; those that any named where they have none in common.
+/// The latest place, with the networks that all runs of the row named. Where they have none in common, those that any named, as a
+/// range that accuses nobody: what one run says is not said in the name of all.
 fn common(place: Place, named: &[Vec<u32>]) -> Place {
-    let sets: Vec<&Vec<u32>> = named.iter().filter(|set| !set.is_empty()).collect();
     let shared: Vec<u32> =
-        place.asns.iter().copied().filter(|asn| sets.iter().all(|set| set.contains(asn))).collect();
+        place.asns.iter().copied().filter(|asn| named.iter().all(|set| set.contains(asn))).collect();
     if shared.len() == place.asns.len() {
         return place;
     }
-    let asns = if shared.is_empty() {
-        let mut all: Vec<u32> = sets.into_iter().flatten().copied().collect();
+    let torn = shared.is_empty();
+    let asns = if torn {
+        let mut all: Vec<u32> = named.iter().flatten().copied().collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -409,6 +410,18 @@ fn common(place: Place, named: &[Vec<u32>]) -> Place {
         place.as_names.get(at).cloned()
     };
     let as_names = asns.iter().map(|asn| name(asn).unwrap_or_default()).collect();
+    if torn {
+        return Place {
+            kind: "lost_in_as_range".to_owned(),
+            asns,
+            as_names,
+            after: None,
+            before: None,
+            ttls: [None; 2],
+            mechanism: place.mechanism,
+            summary: "the runs do not agree on the network: nobody is accused".to_owned(),
+        };
+    }
     Place { asns, as_names, ..place }
 }
 
@@ -436,6 +449,20 @@ mod tests {
             kind: place.kind.clone(),
             place: Some(place),
             reason: None,
+        }
+    }
+
+    #[test]
+    fn where_runs_disagree_nobody_is_accused_in_the_name_of_all() {
+        let place = |asns: &[u32]| Place { summary: "one run's".into(), ..lost(asns).place.unwrap() };
+        let agreed = common(place(&[8359]), &[vec![8359], vec![8359, 1], vec![8359]]);
+        assert_eq!((agreed.kind.as_str(), agreed.asns.as_slice()), ("lost_inside_as", &[8359][..]));
+        for named in
+            [vec![vec![1], vec![2], vec![1]], vec![vec![], vec![2], vec![1]], vec![vec![], vec![], vec![1]]]
+        {
+            let torn = common(place(&[1]), &named);
+            assert_eq!(torn.kind, "lost_in_as_range", "{named:?}");
+            assert!(torn.summary.ends_with("nobody is accused"), "{torn:?}");
         }
     }
 

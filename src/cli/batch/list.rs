@@ -139,6 +139,7 @@ impl List {
                 check(&row, reading)?;
                 self.push(row)
             }
+            _ if self.named.len() >= MOST => Err(format!("a list has at most {MOST} names")),
             _ => {
                 self.named.push(Named { line, target, reference });
                 Ok(())

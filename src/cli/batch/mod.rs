@@ -283,10 +283,10 @@ impl Wanted {
         faults.sort();
         let more = bad - faults.len() as u64;
         for (line, why) in faults {
-            output::talk(&format!("{name} line {line}: {}", safe(&why)));
+            output::talk(&format!("{} line {line}: {}", safe(&name.to_string()), safe(&why)));
         }
         if more > 0 {
-            output::talk(&format!("{name}: {more} more lines cannot be read"));
+            output::talk(&format!("{}: {more} more lines cannot be read", safe(&name.to_string())));
         }
         if rows.is_empty() && nameless.is_empty() {
             let hint = "a line is TARGET or TARGET,REFERENCE: names, addresses or prefixes".to_owned();
@@ -404,6 +404,10 @@ impl<'a> Job<'a> {
     fn tell_unmeasured(&mut self, session: &Session) -> Result<(), Failure> {
         let barred = std::mem::take(&mut self.barred);
         for row in &barred {
+            if self.results.has_failed(self.key(row)) {
+                self.unmeasured = true;
+                continue;
+            }
             let reference = row
                 .reference
                 .map(|address| (self.host(row.reference_name, address), Some(address), row.reference_port));
@@ -420,10 +424,16 @@ impl<'a> Job<'a> {
             let target = (named.target.host.clone(), None, port(&named.target));
             let reference = named.reference.as_ref().map(|one| (one.host.clone(), None, port(one)));
             let keys = reference.as_ref().map(|(host, _, port)| (host.as_str(), *port));
-            if self.results.has(key(protocol_word(self.words.protocol()), (&target.0, target.2), keys)) {
+            let key = key(protocol_word(self.words.protocol()), (&target.0, target.2), keys);
+            if self.results.has(key) {
                 continue;
             }
-            output::talk(&format!("{} line {}: {}", self.words.list.display(), named.line, safe(&why)));
+            let list = self.words.list.display().to_string();
+            output::talk(&format!("{} line {}: {}", safe(&list), named.line, safe(&why)));
+            if self.results.has_failed(key) {
+                self.unmeasured = true;
+                continue;
+            }
             self.unmeasured(session, target, reference, Failure::environment("name", why, None))?;
         }
         Ok(())

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::hash::Hasher as _;
-use std::io::{self, BufRead, BufReader, IsTerminal, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -18,6 +18,11 @@ use crate::number::Asn;
 use crate::report::{Document, safe};
 use crate::trace::schema;
 use crate::verdict::Kind;
+
+/// How a result begins.
+const BEGINS: &[u8] = br#"{"schema":"lasthop.run/1""#;
+/// No result is longer, in bytes.
+const LONGEST_LINE: u64 = 64 << 20;
 
 /// What tells results apart: protocol, target and reference as they are written, and their ports.
 pub fn key(protocol: &str, target: (&str, u16), reference: Option<(&str, u16)>) -> u64 {
@@ -103,7 +108,7 @@ impl Summary {
     fn counts(map: &BTreeMap<String, u64>) -> String {
         let mut rows: Vec<_> = map.iter().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.1));
-        rows.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+        rows.iter().map(|(word, count)| format!("{count} {}", safe(word))).collect::<Vec<_>>().join(", ")
     }
 
     /// In a sentence.
@@ -183,6 +188,8 @@ pub struct Results {
     resumes: bool,
     /// What an earlier run has found.
     known: HashSet<u64>,
+    /// What it could not measure, and has told of.
+    failed: HashSet<u64>,
     pub summary: Summary,
     /// Nobody reads standard output any more.
     pub closed: bool,
@@ -199,7 +206,14 @@ impl Results {
             None => Out::Standard,
             Some(path) => Out::File { path: path.to_owned(), file: open(path, resumes)?, whole: 0 },
         };
-        Ok(Self { out, resumes, known: HashSet::new(), summary: Summary::default(), closed: false })
+        Ok(Self {
+            out,
+            resumes,
+            known: HashSet::new(),
+            failed: HashSet::new(),
+            summary: Summary::default(),
+            closed: false,
+        })
     }
 
     /// Whether lines go to a terminal, where a progress line would be in their way.
@@ -226,11 +240,18 @@ impl Results {
         let mut number = 0_u64;
         loop {
             text.clear();
-            let length = input.read_until(b'\n', &mut text).map_err(|error| unreadable(&error))?;
-            if text.last() != Some(&b'\n') {
+            let mut some = (&mut input).take(LONGEST_LINE);
+            let length = some.read_until(b'\n', &mut text).map_err(|error| unreadable(&error))?;
+            let torn = text.last() != Some(&b'\n');
+            if length == 0 {
                 break;
             }
             number += 1;
+            // Only a line that could have become one of ours is cut off.
+            let begins = BEGINS.iter().zip(&text).all(|(ours, theirs)| ours == theirs);
+            if torn && begins && (length as u64) < LONGEST_LINE {
+                break;
+            }
             let line: Line = serde_json::from_slice(&text)
                 .ok()
                 .filter(|line: &Line| line.schema == schema::RUN)
@@ -244,13 +265,11 @@ impl Results {
             let port = line.port.unwrap_or(0);
             let given = |side: &&Side| side.chosen.as_ref().is_some_and(|chosen| chosen.how == "given");
             let reference = line.references.iter().find(given);
+            // What was not measured is measured now, if it can be.
+            let keys = if line.verdict.is_some() { &mut self.known } else { &mut self.failed };
             if let Some(target) = &line.target {
                 let reference = reference.map(|side| (side.host.as_str(), side.port.unwrap_or(port)));
-                self.known.insert(key(
-                    line.protocol.as_deref().unwrap_or(""),
-                    (&target.host, port),
-                    reference,
-                ));
+                keys.insert(key(line.protocol.as_deref().unwrap_or(""), (&target.host, port), reference));
             }
             self.summary.results += 1;
             self.summary.earlier += 1;
@@ -269,6 +288,11 @@ impl Results {
     /// Whether an earlier run has this result.
     pub fn has(&self, key: u64) -> bool {
         self.known.contains(&key)
+    }
+
+    /// Whether an earlier run has told that this could not be measured.
+    pub fn has_failed(&self, key: u64) -> bool {
+        self.failed.contains(&key)
     }
 
     /// Writes a result.
@@ -413,6 +437,14 @@ mod tests {
         assert!(other.message.contains("another batch"), "{}", other.message);
         assert!(results.read_back().unwrap_err().message.contains("line 1"));
         assert_eq!(std::fs::read(&path).unwrap(), b"dear diary\n");
+        // Without a line's end it is no torn result either.
+        let key = folder.path().join("key");
+        for text in ["a key", "{\"schema\":\"lasthop.set/1\"}", "{\"b"] {
+            std::fs::write(&key, text).unwrap();
+            let mut results = Results::open(Some(&key), true).unwrap();
+            assert!(results.read_back().unwrap_err().message.contains("line 1"), "{text}");
+            assert_eq!(std::fs::read(&key).unwrap(), text.as_bytes());
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::session::search;
 use crate::session::{self, Search, Searched};
 use crate::sim::{Network, Topology};
 use crate::trace::schema::{self, Vantage};
-use crate::trace::{Protocol, WallTime};
+use crate::trace::{Destination, Protocol, WallTime};
 use crate::watch::Subject;
 
 /// How long a search holds.
@@ -225,11 +225,7 @@ impl LiveSource {
         let fresh = request::request(&aim.probing, self.compared.beside(&self.words), names);
         match (fresh, before) {
             (Ok(fresh), None) => Ok(fresh),
-            (Ok(fresh), Some(before)) => {
-                let address = before.destinations[0].address;
-                let has = fresh.destinations[0].address == address || fresh.others.contains(&address);
-                Ok(if has { Request { seed, names: fresh.names, ..before.clone() } } else { fresh })
-            }
+            (Ok(fresh), Some(before)) => Ok(Request { seed, ..as_before(fresh, before) }),
             (Err(failure), Some(before)) if failure.kind == "name" => Ok(Request { seed, ..before.clone() }),
             (Err(failure), _) => Err(failure),
         }
@@ -274,6 +270,30 @@ fn targets(words: &Watch) -> Result<Vec<Probing>, Failure> {
         all.push(probing);
     }
     Ok(all)
+}
+
+/// A request with the addresses of the one before it, each as long as its name still has it.
+fn as_before(mut fresh: Request, before: &Request) -> Request {
+    if fresh.family != before.family {
+        return fresh;
+    }
+    let first = fresh.destinations[0].address;
+    for one in &mut fresh.destinations {
+        let is = |old: &&Destination| {
+            (&old.host, old.role, old.protocol, old.port) == (&one.host, one.role, one.protocol, one.port)
+        };
+        let Some(old) = before.destinations.iter().find(is) else { continue };
+        let has =
+            fresh.names.iter().any(|name| name.host == one.host && name.addresses.contains(&old.address));
+        if has {
+            one.address = old.address;
+        }
+    }
+    let kept = fresh.destinations[0].address;
+    for other in fresh.others.iter_mut().filter(|other| **other == kept) {
+        *other = first;
+    }
+    fresh
 }
 
 /// The words of each run, as `diagnose` has them.
