@@ -450,10 +450,16 @@ fn round_trips(test: &str, kind: Kind, prepare: impl Fn(&World, Names)) {
     }
     let mut wrong = Vec::new();
     for (number, case) in cases.iter().enumerate() {
-        let fault = match desk.import(number, case) {
+        let look = || match desk.import(number, case) {
             Ok(theirs) => ours[&(case.v6, case.how)].differs(&theirs, case),
             Err(fault) => Some(fault),
         };
+        let mut fault = look();
+        if fault.is_some() {
+            // Some tools take the answers to another process for theirs: alone, it must agree.
+            let _ = desk.start(&world, number, case).wait();
+            fault = look();
+        }
         if let Some(fault) = fault {
             let text = fs::read(desk.path(&format!("{number}.out"))).unwrap_or_default();
             let text: String = String::from_utf8_lossy(&text).chars().take(2000).collect();
