@@ -240,33 +240,14 @@ pub struct Probing {
     /// IPv6 from 1280
     #[arg(long, value_name = "BYTES", value_parser = size)]
     pub size: Option<u16>,
-    /// Send by this interface
-    #[arg(short, long, value_name = "IFACE")]
-    pub interface: Option<String>,
-    /// Send from this address
-    #[arg(short, long, value_name = "SOURCE")]
-    pub source: Option<IpAddr>,
-    /// Mark packets for policy routing
-    #[arg(long, value_name = "MARK", value_parser = mark)]
-    pub fwmark: Option<u32>,
-    /// Send through this VRF
-    #[arg(long, value_name = "NAME")]
-    pub vrf: Option<String>,
+    #[command(flatten)]
+    pub way: Way,
     /// Resolve names by this DNS server instead of by the system; given twice, both are asked, a difference is told, and the
     /// first that knows is believed
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = dns_server)]
     pub dns: Vec<SocketAddr>,
-    /// IP-to-AS table to use instead of the one built in
-    #[arg(long, value_name = "FILE")]
-    pub db: Option<PathBuf>,
-    /// AS relationships (CAIDA serial-1 or serial-2): which ASes are neighbours, so that a hidden one between two hops is
-    /// noticed; added to what the table knows of it
-    #[arg(long, value_name = "FILE")]
-    pub as_rel: Option<PathBuf>,
-    /// Members and LANs of exchanges: PeeringDB's netixlan or ixpfx (JSON), or an IX-F member export; may be given again.
-    /// Asked before those that the table knows
-    #[arg(long, value_name = "FILE")]
-    pub ixp: Vec<PathBuf>,
+    #[command(flatten)]
+    pub knowledge: Knowledge,
     /// Write every probe, and every reply that belongs to one, to FILE as they pass (pcapng, nanoseconds)
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
@@ -282,6 +263,39 @@ pub struct Probing {
     /// Show the AS of every hop; that is always so
     #[arg(short = 'A', long = "as-path-lookups")]
     pub as_lookups: bool,
+}
+
+// Which way packets leave. (A doc comment would become the command's own description.)
+#[derive(Clone, Debug, clap::Args)]
+pub struct Way {
+    /// Send by this interface
+    #[arg(short, long, value_name = "IFACE")]
+    pub interface: Option<String>,
+    /// Send from this address
+    #[arg(short, long, value_name = "SOURCE")]
+    pub source: Option<IpAddr>,
+    /// Mark packets for policy routing
+    #[arg(long, value_name = "MARK", value_parser = mark)]
+    pub fwmark: Option<u32>,
+    /// Send through this VRF
+    #[arg(long, value_name = "NAME")]
+    pub vrf: Option<String>,
+}
+
+// Files that say whose addresses are whose.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Knowledge {
+    /// IP-to-AS table to use instead of the one built in
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// AS relationships (CAIDA serial-1 or serial-2): which ASes are neighbours, so that a hidden one between two hops is
+    /// noticed; added to what the table knows of it
+    #[arg(long, value_name = "FILE")]
+    pub as_rel: Option<PathBuf>,
+    /// Members and LANs of exchanges: PeeringDB's netixlan or ixpfx (JSON), or an IX-F member export; may be given again.
+    /// Asked before those that the table knows
+    #[arg(long, value_name = "FILE")]
+    pub ixp: Vec<PathBuf>,
 }
 
 impl Probing {

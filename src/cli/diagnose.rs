@@ -43,22 +43,18 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let names = Names::by(&words.probing.dns)?;
         let request = request::request(&words.probing, beside, &names)?;
         let socket = Steering {
-            source: words.probing.source,
-            mark: words.probing.fwmark,
-            vrf: words.probing.vrf.clone(),
+            source: words.probing.way.source,
+            mark: words.probing.way.fwmark,
+            vrf: words.probing.way.vrf.clone(),
             interface: request.interface.clone(),
         };
         app::refuse(words, &socket)?;
         let mut lists = registry::open(&words.registry)?;
         let verbose = words.output.verbose > 0;
-        // A list that was named is checked even where no search is made.
-        let opt_out = match (searches, &words.opt_out) {
-            (false, None) => None,
-            (_, named) => Some(OptOut::open(named.as_deref())),
-        };
+        let opt_out = OptOut::wanted(searches, words.opt_out.as_deref());
         // Whoever may not probe at all should hear of that first, and not of a home that is another's.
         let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
-        let opt_out = opt_out.transpose()?.map_or_else(|| Ok(Vec::new()), OptOut::read)?;
+        let opt_out = opt_out.read()?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
@@ -267,8 +263,8 @@ fn prepare(
     known: &mut Session,
     verbose: bool,
 ) -> Result<(live::Live, live::Data), Failure> {
-    let files = Files::open(words.db.as_deref(), words.as_rel.as_deref(), &words.ixp)?;
-    let socket = Socket { source: words.source, mark: words.fwmark, vrf: words.vrf.as_deref() };
+    let files = Files::of(&words.knowledge)?;
+    let socket = Socket { source: words.way.source, mark: words.way.fwmark, vrf: words.way.vrf.as_deref() };
     let live = live::open(request, &socket)?;
     fits_the_interface(request, &live.wire)?;
     let data = files.read()?;

@@ -57,7 +57,7 @@ fn concluded(files: &[PathBuf], words: &args::Diagnose) -> Result<Exit, Failure>
     let references: Vec<String> =
         words.references.iter().map(|word| Ok(Host::parse(word)?.host)).collect::<Result<_, Failure>>()?;
     let probing = &words.probing;
-    let data = Files::open(probing.db.as_deref(), probing.as_rel.as_deref(), &probing.ixp)?;
+    let data = Files::of(&probing.knowledge)?;
     let (registry, output) = (&words.registry, &words.output);
     compare::Asked { files, targets: &[], references: &references, registry, output }.answer(data)
 }

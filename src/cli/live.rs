@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::args::Knowledge;
 use super::failure::{Failure, error_text};
 use super::request::Request;
 use crate::asdb::{self, Adjacency, Exchanges, Peering, Table};
@@ -50,7 +51,12 @@ pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
 
 /// Gives up all privilege, once every socket is open.
 pub fn unprivileged() -> Result<(), Failure> {
-    privilege::drop_all().map_err(|error| {
+    given_up(privilege::drop_all())
+}
+
+/// That privilege could not be given up is a reason not to begin.
+pub fn given_up<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), Failure> {
+    result.map_err(|error| {
         Failure::environment(
             "privilege",
             error.to_string(),
@@ -174,6 +180,11 @@ impl<'a> Files<'a> {
             adjacency: adjacency.transpose()?,
             exchanges: exchanges.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Opens what these words name.
+    pub fn of(words: &'a Knowledge) -> Result<Self, Failure> {
+        Self::open(words.db.as_deref(), words.as_rel.as_deref(), &words.ixp)
     }
 
     /// Reads them; without a table file the table is the one that is built in.

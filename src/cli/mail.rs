@@ -46,7 +46,7 @@ impl Side {
 
 /// The version of IP of the measurement: IPv4 unless something says otherwise.
 pub fn family(probing: &args::Probing) -> Family {
-    match (probing.ipv4, probing.ipv6, probing.source) {
+    match (probing.ipv4, probing.ipv6, probing.way.source) {
         (false, true, _) => Family::V6,
         (false, false, Some(source)) => Family::of(source),
         _ => Family::V4,

@@ -38,6 +38,13 @@ impl OptOut {
         Ok(Self { files })
     }
 
+    /// The same where neighbours may be asked; else only if a list was named, which is then checked all the same. Whoever may not
+    /// probe at all should hear of that before they hear of a list, so that what is wrong with one is told by
+    /// [`read`](Wanted::read).
+    pub fn wanted(searches: bool, named: Option<&Path>) -> Wanted {
+        Wanted((searches || named.is_some()).then(|| Self::open(named)))
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -55,6 +62,20 @@ impl OptOut {
             })?);
         }
         Ok(all)
+    }
+}
+
+/// Opt-out lists that may be needed.
+#[derive(Debug)]
+pub struct Wanted(Option<Result<OptOut, Failure>>);
+
+impl Wanted {
+    /// Reads them; nothing where they are not needed.
+    ///
+    /// # Errors
+    /// As [`OptOut::open`] and [`OptOut::read`].
+    pub fn read(self) -> Result<Vec<IpNetwork>, Failure> {
+        self.0.transpose()?.map_or_else(|| Ok(Vec::new()), OptOut::read)
     }
 }
 

@@ -178,14 +178,14 @@ pub fn request(words: &Probing, beside: Beside<'_>, resolver: &Names) -> Result<
     if hints.len() > 8 {
         return Err(Failure::usage("more than 8 hints", "name those that are most likely to work"));
     }
-    let asked = match (words.ipv4, words.ipv6, words.source) {
+    let asked = match (words.ipv4, words.ipv6, words.way.source) {
         (true, _, _) => Some(Family::V4),
         (_, true, _) => Some(Family::V6),
         (_, _, Some(source)) => Some(Family::of(source)),
         _ => None,
     };
     // The version of IP that nobody asked for but the source address.
-    let source = words.source.filter(|_| !words.ipv4 && !words.ipv6);
+    let source = words.way.source.filter(|_| !words.ipv4 && !words.ipv6);
     let names = RefCell::new(Vec::new());
     // Evidence says how a name became an address, and when.
     let lookup = |host: &str, family| {
@@ -298,7 +298,7 @@ pub fn request(words: &Probing, beside: Beside<'_>, resolver: &Names) -> Result<
         port: None,
         alias: true,
     }));
-    let interface = words.interface.clone().or_else(|| target_found.interface.clone());
+    let interface = words.way.interface.clone().or_else(|| target_found.interface.clone());
     let mut pace = Pace::default();
     if let Some(pause) = words.pace.filter(|pause| *pause > 0.0) {
         // Slower than the default is a wish, faster is none: the budget of 50 a second holds for everybody.

@@ -54,17 +54,13 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let compared = Compared::of(words)?;
         let names = Names::by(&words.probing.dns)?;
         let requests = requests(words, &compared, &names)?;
-        let opt_out = match (compared.searches, &words.opt_out) {
-            (false, None) => None,
-            (_, named) => Some(OptOut::open(named.as_deref())),
-        };
-        let files =
-            Files::open(words.probing.db.as_deref(), words.probing.as_rel.as_deref(), &words.probing.ixp)?;
+        let opt_out = OptOut::wanted(compared.searches, words.opt_out.as_deref());
+        let files = Files::of(&words.probing.knowledge)?;
         let mut lists = registry::open(&words.registry)?;
         let opened = requests.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         live::unprivileged()?;
         let data = files.read()?;
-        let opt_out = opt_out.transpose()?.map_or_else(|| Ok(Vec::new()), OptOut::read)?;
+        let opt_out = opt_out.read()?;
         let cache = Cache::of_user(words.no_cache);
         let mut runs = Vec::new();
         for one in opened {
@@ -160,13 +156,13 @@ fn requests<'a>(
     let mut probing = words.probing.clone();
     // The uplinks' addresses say which version of IP it is.
     for source in words.via.iter().filter_map(Via::source) {
-        if probing.source.is_some_and(|other| other.is_ipv4() != source.is_ipv4()) {
+        if probing.way.source.is_some_and(|other| other.is_ipv4() != source.is_ipv4()) {
             return Err(Failure::usage(
                 "the uplinks' source addresses are of both IPv4 and IPv6, and one run is of one",
                 "give uplinks of one version of IP",
             ));
         }
-        probing.source = Some(source);
+        probing.way.source = Some(source);
     }
     let (aims, called) = aims(words, &mut probing, compared, names)?;
     let ways: Vec<Option<&Via>> =
@@ -211,9 +207,9 @@ fn requests<'a>(
             let socket = match via {
                 Some(via) => via.steering(request.family)?,
                 None => Steering {
-                    source: words.probing.source,
-                    mark: words.probing.fwmark,
-                    vrf: words.probing.vrf.clone(),
+                    source: words.probing.way.source,
+                    mark: words.probing.way.fwmark,
+                    vrf: words.probing.way.vrf.clone(),
                     interface: None,
                 },
             };

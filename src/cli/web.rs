@@ -73,7 +73,7 @@ impl Web {
         if words.app.is_some() {
             return;
         }
-        let marked = words.probing.fwmark.is_some() || words.via.iter().any(super::via::Via::marks);
+        let marked = words.probing.way.fwmark.is_some() || words.via.iter().any(super::via::Via::marks);
         if marked {
             output::talk("no exchange is made with the service: a marked way has none (see --app)");
         } else if !words.asks_others() {

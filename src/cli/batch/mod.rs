@@ -70,7 +70,7 @@ pub fn batch(words: &Batch) -> Exit {
 /// On real sockets.
 fn measured(words: &Batch) -> Result<Exit, Failure> {
     let mut results = Results::open(words.output.as_deref(), words.resume)?;
-    let files = Files::open(words.db.as_deref(), words.as_rel.as_deref(), &words.ixp)?;
+    let files = Files::of(&words.knowledge)?;
     let opt_out = OptOut::open(words.opt_out.as_deref())?;
     let wanted = Wanted::read(words, &|all, family| resolve(all, family, words))?;
     let mut wires = Vec::new();
@@ -236,7 +236,7 @@ impl Wanted {
             let hint = "name a list, or - for standard input".to_owned();
             Failure::input(format!("cannot read the list {name}: {}", error_text(error)), Some(hint))
         };
-        let family = match (words.ipv4, words.ipv6, words.source) {
+        let family = match (words.ipv4, words.ipv6, words.way.source) {
             (true, _, _) => Some(Family::V4),
             (_, true, _) => Some(Family::V6),
             (_, _, source) => source.map(Family::of),
@@ -304,10 +304,10 @@ fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure
         let mut asked =
             crate::net::Request::new(family, [row.target]).with(Protocol::Tcp).with(Protocol::Icmp);
         asked.ports = NUMBERS + FLOWS * u16::from(words.parallel);
-        asked.source = words.source;
-        asked.interface.clone_from(&words.interface);
-        asked.mark = words.fwmark;
-        asked.vrf.clone_from(&words.vrf);
+        asked.source = words.way.source;
+        asked.interface.clone_from(&words.way.interface);
+        asked.mark = words.way.fwmark;
+        asked.vrf.clone_from(&words.way.vrf);
         match LiveWire::open(&asked) {
             Ok(wire) => return Ok(wire),
             Err(error) if matches!(error, OpenError::NoRoute { .. }) || error.is_no_host() => {

@@ -1,9 +1,9 @@
 //! The words of `lasthop batch`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::cli::args::{confidence, dns_server, mark, port, ttl, wait};
+use crate::cli::args::{Knowledge, Way, confidence, dns_server, port, ttl, wait};
 use crate::trace::Protocol;
 
 /// Shown in the help and the man page.
@@ -69,30 +69,13 @@ pub struct Batch {
     /// The longest wait for a reply, in seconds
     #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = wait)]
     pub wait: f64,
-    /// Send by this interface
-    #[arg(short, long, value_name = "IFACE")]
-    pub interface: Option<String>,
-    /// Send from this address
-    #[arg(short, long, value_name = "SOURCE")]
-    pub source: Option<IpAddr>,
-    /// Mark packets for policy routing
-    #[arg(long, value_name = "MARK", value_parser = mark)]
-    pub fwmark: Option<u32>,
-    /// Send through this VRF
-    #[arg(long, value_name = "NAME")]
-    pub vrf: Option<String>,
+    #[command(flatten)]
+    pub way: Way,
     /// Resolve names by this DNS server instead of by the system; may be given twice
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = dns_server)]
     pub dns: Vec<SocketAddr>,
-    /// IP-to-AS table to use instead of the one built in
-    #[arg(long, value_name = "FILE")]
-    pub db: Option<PathBuf>,
-    /// AS relationships (CAIDA serial-1 or serial-2)
-    #[arg(long, value_name = "FILE")]
-    pub as_rel: Option<PathBuf>,
-    /// Members and LANs of exchanges (PeeringDB or IX-F JSON); may be given again
-    #[arg(long, value_name = "FILE")]
-    pub ixp: Vec<PathBuf>,
+    #[command(flatten)]
+    pub knowledge: Knowledge,
     /// A name for the place you measure from, kept in the results
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,

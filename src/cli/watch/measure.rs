@@ -114,22 +114,12 @@ impl LiveSource {
         for probing in &probings {
             request::protocol(probing)?;
         }
-        let opt_out = match (compared.searches, &words.opt_out) {
-            (false, None) => None,
-            (_, named) => Some(OptOut::open(named.as_deref())),
-        };
-        let files =
-            Files::open(words.probing.db.as_deref(), words.probing.as_rel.as_deref(), &words.probing.ixp)?;
+        let opt_out = OptOut::wanted(compared.searches, words.opt_out.as_deref());
+        let files = Files::of(&words.probing.knowledge)?;
         let opener = opener()?;
-        privilege::drop_here().map_err(|error| {
-            Failure::environment(
-                "privilege",
-                error.to_string(),
-                Some("start it as root or with cap_net_raw only".into()),
-            )
-        })?;
+        live::given_up(privilege::drop_here())?;
         let data = files.read()?;
-        let opt_out = opt_out.transpose()?.map_or_else(|| Ok(Vec::new()), OptOut::read)?;
+        let opt_out = opt_out.read()?;
         let names = Names::by(&words.probing.dns)?;
         let mut aims = Vec::new();
         for probing in probings {
@@ -232,7 +222,8 @@ impl LiveSource {
     }
 
     fn open_wire(&self, request: &Request, probing: &Probing) -> Result<Live, Failure> {
-        let steer = Steer { source: probing.source, mark: probing.fwmark, vrf: probing.vrf.clone() };
+        let steer =
+            Steer { source: probing.way.source, mark: probing.way.fwmark, vrf: probing.way.vrf.clone() };
         let (answer, opened) = mpsc::channel();
         let gone = || Failure::environment("network", "the thread that opens sockets has ended", None);
         let opener = self.opener.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
