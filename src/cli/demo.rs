@@ -9,18 +9,16 @@ use super::diagnose;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::keep::{Keep, Surroundings};
-use super::live;
 use super::output::{self, Sink};
 use super::progress::Progress;
+use super::simulated;
 use crate::asdb::Table;
 use crate::capture::Tap;
-use crate::path::{Origins, Overlay};
-use crate::report::{self, Document, Measured, Session};
-use crate::session::{self, Diagnosis, Search, Searched};
+use crate::report::{self, Document, Session};
+use crate::session::{self, Diagnosis};
 use crate::sim::{self, Network, Topology};
 use crate::trace::WallTime;
 use crate::trace::record::Settings;
-use crate::trace::schema::Vantage;
 
 /// The scenario that is shown when none is named.
 const STORY: &str = "proton";
@@ -75,20 +73,9 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         .plan(&topology, words.seed)
         .map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))?;
     let table = Table::embedded();
-    let origins = Overlay {
-        entries: topology.prefixes(),
-        ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
-        links: topology.neighbours(),
-        under: Some(table),
-    };
+    let origins = simulated::origins(&topology);
     let mut progress = Progress::new(words.output.verbose == 0);
-    // As diagnose does it: where no reference is named, one is looked for, inside the simulated network. Nothing is kept.
-    let search = topology.references.is_empty().then(|| Search {
-        hints: Vec::new(),
-        opt_out: Vec::new(),
-        source_ports: network.spare_port(),
-        known: None,
-    });
+    let search = simulated::search(&topology, &mut network);
     let settings = Settings { confidence: CONFIDENCE, wait: plan.wait };
     let about = diagnose::about(&Session::default());
     let mut tap = Tap::new(&mut network, &plan, STARTED_AT, settings, keep.stream()?, &about)?;
@@ -107,28 +94,10 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         diagnose::touched(searched);
     }
     let right = fits(&topology, &found);
-    let known = Session {
-        vantage: Vantage {
-            source: Some(found.run.source),
-            interface: None,
-            asn: origins.attribute(found.run.source).asns.first().map(|asn| asn.0),
-            label: Some("simulated".to_owned()),
-            ..Vantage::default()
-        },
-        asdb: Some(live::describe(table, STARTED_AT)),
-    };
-    let searched = found.search.as_ref().map(Searched::record);
-    let measured = Measured {
-        run: &found.run,
-        target: &found.target,
-        references: &found.references,
-        verdict: Some(&found.verdict),
-        search: searched.as_ref(),
-        matrix: false,
-    };
-    let document = report::document(&known, measured, None);
-    let simulated = Some(topology.title.clone());
-    let around = Surroundings { table, origins: &origins, names: &[], simulated };
+    let known = simulated::session(found.run.source, &origins, STARTED_AT);
+    let document = diagnose::document(&known, &found, false, None);
+    let title = Some(topology.title.clone());
+    let around = Surroundings { table, origins: &origins, names: &[], simulated: title };
     let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
     let unwritten = sink.write(
         document,

@@ -4,7 +4,7 @@ use ipnetwork::IpNetwork;
 
 use super::app;
 use super::args::{self, Probing};
-use super::cache::{Cache, Key};
+use super::cache::Cache;
 use super::exit::Exit;
 use super::failure::{self, Failure};
 use super::keep::{Keep, Surroundings};
@@ -15,6 +15,7 @@ use super::output::{self, Sink};
 use super::progress::Progress;
 use super::registry;
 use super::request::{self, Beside, Request, Variants};
+use super::seek::Seeking;
 use super::several;
 use crate::capture::{About, Tap};
 use crate::net::{self, LiveWire, Steering};
@@ -58,19 +59,11 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
-        let target = &request.destinations[0];
         let cache = Cache::of_user(words.no_cache);
-        // Only a search asks the table where the neighbours are.
-        let prefix = searches.then(|| search::announced(&data.grounds(), target.address)).flatten();
-        let key = prefix.map(|prefix| Key { prefix, protocol: target.protocol, port: target.port });
-        let search = searches.then(|| Search {
-            hints: request.hints.clone(),
-            opt_out,
-            source_ports: live.spare,
-            known: key.and_then(|key| cache.find(key, started_at)),
-        });
-        if verbose && let Some(search) = &search {
-            introduce_search(search, prefix);
+        let grounds = data.grounds();
+        let seeking = Seeking::of(&request, searches, &grounds, opt_out, live.spare, &cache, started_at);
+        if verbose && let Some(search) = &seeking.search {
+            introduce_search(search, seeking.prefix);
         }
         let settings = Settings { confidence: words.confidence, wait: plan.wait };
         let stream = keep.stream()?;
@@ -79,24 +72,21 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             live.plan,
             started_at,
             &mut tap,
-            &data.grounds(),
+            &grounds,
             words.confidence,
-            search.as_ref(),
+            seeking.search.as_ref(),
             &mut |glimpse| progress.see(glimpse),
         );
         progress.end();
         let (log, unstreamed) = tap.finish();
         let found = found?;
-        if let (Some(key), Some(searched)) = (key, &found.search)
-            && searched.is_worth_keeping()
-        {
+        if let Some((key, searched)) = seeking.worth(found.search.as_ref()) {
             cache.keep(key, searched);
         }
         let (mut document, trouble) = written(known, &found, words, &plan, &socket);
         names.tell(&mut document);
         // A list that cannot be read does not cost the measurement.
         let unread = registry::look_up(&mut lists, std::slice::from_mut(&mut document)).err();
-        let grounds = data.grounds();
         let around =
             Surroundings { table: &data.table, origins: &grounds, names: &request.names, simulated: None };
         let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
@@ -105,6 +95,20 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let files: Vec<Failure> = unwritten.into_iter().chain(unkept).chain(unread).collect();
         Ok(failure::ending(1, &broken, &files, Some(Exit::of(found.verdict.kind))))
     })
+}
+
+/// The document of a measurement, and nothing else.
+pub fn document(known: &Session, found: &Diagnosis, matrix: bool, trouble: Option<&Failure>) -> Document {
+    let searched = found.search.as_ref().map(Searched::record);
+    let measured = Measured {
+        run: &found.run,
+        target: &found.target,
+        references: &found.references,
+        verdict: Some(&found.verdict),
+        search: searched.as_ref(),
+        matrix,
+    };
+    report::document(known, measured, trouble.map(Failure::schema))
 }
 
 /// The document of a measurement that has ended, with what broke in it; what else is to be told of it goes to stderr.
@@ -117,16 +121,7 @@ pub fn written(
 ) -> (Document, Option<Failure>) {
     let trouble = trouble(&found.run, found.fault.as_ref());
     left_out(&found.run);
-    let searched = found.search.as_ref().map(Searched::record);
-    let measured = Measured {
-        run: &found.run,
-        target: &found.target,
-        references: &found.references,
-        verdict: Some(&found.verdict),
-        search: searched.as_ref(),
-        matrix: !words.matrix.is_empty(),
-    };
-    let mut document = report::document(known, measured, trouble.as_ref().map(Failure::schema));
+    let mut document = document(known, found, !words.matrix.is_empty(), trouble.as_ref());
     document.app = app::attempt(words, &found.run, found.verdict.kind, socket);
     let verbose = words.output.verbose > 0;
     if verbose && let Some(searched) = &found.search {

@@ -1,13 +1,13 @@
 //! `db fetch`: a publisher's file, whole, recognised, in its place; or the file that was there.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::opt_out::usual;
 use super::output;
+use super::progress;
 use super::publishers::{self, Content, Key, Part, Place, SOURCES, Source};
 use super::recognise::recognise;
 use crate::fetch::{
@@ -487,15 +488,12 @@ struct Bar(Option<ProgressBar>);
 
 impl Bar {
     fn new(file: &Path) -> Self {
-        Self(io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            let style = "{msg} {bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}";
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style);
-            }
+        let bar =
+            progress::bar(true, None, 10, "{msg} {bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}");
+        if let Some(bar) = &bar {
             bar.set_message(safe(&file.file_name().unwrap_or_default().to_string_lossy()).into_owned());
-            bar
-        }))
+        }
+        Self(bar)
     }
 
     fn see(&self, event: Event) {

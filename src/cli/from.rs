@@ -8,7 +8,9 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -197,9 +199,9 @@ fn left(one: &Prepared) -> String {
 }
 
 /// The time, for servers that give a date and not their own.
-fn now() -> SystemTime {
-    let nanoseconds = u64::try_from(Clock::start().started_at().0).unwrap_or(0);
-    UNIX_EPOCH + Duration::from_nanos(nanoseconds)
+fn now() -> Timestamp {
+    let nanoseconds = Clock::start().started_at().0;
+    Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Where the results of a measurement are kept; those that may still grow apart from finished ones.

@@ -53,53 +53,68 @@ pub fn family(probing: &args::Probing) -> Family {
     }
 }
 
+/// What the runs of a side came to.
+#[derive(Default)]
+struct Tally {
+    runs: usize,
+    reachable: usize,
+    /// Those that concluded nothing, or did not begin, are no proof of a loss.
+    lost: usize,
+}
+
+impl Tally {
+    fn of(side: Side, runs: &[Document]) -> Self {
+        let mut tally = Self::default();
+        for run in runs.iter().filter(|run| run.mail.as_deref() == Some(side.word())) {
+            tally.runs += 1;
+            match run.verdict.as_ref().map_or("inconclusive", |verdict| verdict.kind.as_str()) {
+                "reachable" => tally.reachable += 1,
+                "inconclusive" => {}
+                _ => tally.lost += 1,
+            }
+        }
+        tally
+    }
+
+    fn json(&self) -> Value {
+        json!({"runs": self.runs, "reachable": self.reachable})
+    }
+}
+
 /// A conclusion, with both sides beside each other where both were measured: hosts, and how many of them answer.
 pub fn with_sides(conclusion: Option<Value>, runs: &[Document]) -> Option<Value> {
-    let count = |side: Side| {
-        let of_side = || runs.iter().filter(|run| run.mail.as_deref() == Some(side.word()));
-        let answers = |run: &&Document| run.verdict.as_ref().is_some_and(|one| one.kind == "reachable");
-        (of_side().count(), of_side().filter(answers).count())
-    };
-    // A run that concludes nothing, or did not begin, is no proof of a loss.
-    let is_lost = |run: &Document| {
-        run.verdict.as_ref().is_some_and(|one| !matches!(one.kind.as_str(), "reachable" | "inconclusive"))
-    };
-    let of = |side: Side| runs.iter().filter(move |run| run.mail.as_deref() == Some(side.word()));
-    let all_lost = of(Side::Incoming).all(is_lost);
-    let protocols: std::collections::BTreeSet<_> =
-        of(Side::Incoming).chain(of(Side::Outgoing)).map(|run| (run.protocol.as_deref(), run.port)).collect();
-    let (incoming, outgoing) = (count(Side::Incoming), count(Side::Outgoing));
     let mut conclusion = conclusion?;
-    if incoming.0 == 0 || outgoing.0 == 0 {
+    let [incoming, outgoing] = [Side::Incoming, Side::Outgoing].map(|side| Tally::of(side, runs));
+    if incoming.runs == 0 || outgoing.runs == 0 {
         return Some(conclusion);
     }
-    let told = match (incoming, outgoing) {
-        ((_, 0), (_, 1..)) if all_lost => {
+    let told = match (incoming.reachable, outgoing.reachable) {
+        (0, 0) => "no host of either side answers",
+        (0, _) if incoming.lost == incoming.runs => {
             "no host that takes mail answers, and hosts that send it do: incoming mail alone is cut"
         }
-        ((_, 0), (_, 1..)) => {
-            "no host that takes mail answers, and hosts that send it do; not all of that is conclusive"
-        }
-        ((all, some), (_, 1..)) if some == all => "hosts of both sides answer",
-        ((_, 1..), (_, 0)) => "hosts that take mail answer, and none that sends it does",
-        ((_, 0), (_, 0)) => "no host of either side answers",
+        (0, _) => "no host that takes mail answers, and hosts that send it do; not all of that is conclusive",
+        (_, 0) => "hosts that take mail answer, and none that sends it does",
+        (some, _) if some == incoming.runs => "hosts of both sides answer",
         _ => "some hosts that take mail do not answer, and hosts that send it do",
     };
-    let summary = format!(
+    let mut summary = format!(
         "{} of {} measurements of hosts that take mail reach them, {} of {} of hosts that send it: {told}",
-        incoming.1, incoming.0, outgoing.1, outgoing.0
+        incoming.reachable, incoming.runs, outgoing.reachable, outgoing.runs
     );
-    let summary = match protocols.len() {
-        0 | 1 => summary,
-        _ => format!(
-            "{summary} (asked by different protocols: whoever blocks port {SMTP} for everybody looks the same; -T asks both sides alike)"
-        ),
-    };
-    let side = |(all, some): (usize, usize)| json!({"runs": all, "reachable": some});
+    let asked = |run: &&Document| run.mail.is_some();
+    let by = |run: &Document| (run.protocol.clone(), run.port);
+    let mut ways = runs.iter().filter(asked).map(by);
+    let first = ways.next();
+    if ways.any(|way| Some(way) != first) {
+        summary.push_str(&format!(
+            " (asked by different protocols: whoever blocks port {SMTP} for everybody looks the same; -T asks both sides alike)"
+        ));
+    }
     if let Some(object) = conclusion.as_object_mut() {
         object.insert(
             "mail".to_owned(),
-            json!({"incoming": side(incoming), "outgoing": side(outgoing), "summary": summary}),
+            json!({"incoming": incoming.json(), "outgoing": outgoing.json(), "summary": summary}),
         );
     }
     Some(conclusion)

@@ -6,7 +6,7 @@
 //! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `import`, `compare`, `db`; `shell` for completions, man page and schema
 //! * `batch`: a list of targets, a result a line
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
-//! * `cache`, `opt_out`: what is kept of a search for references, and whom it must never touch
+//! * `seek`, `cache`, `opt_out`: a search for references before it is made, what is kept of it, and whom it must never touch
 //! * `from`: measurements by RIPE Atlas and Globalping
 //! * `app`: a real exchange with the service
 //! * `registry`: what published lists say of a target
@@ -14,6 +14,8 @@
 //! * `watch`: the same over time, and what is told of it
 //! * `several`, `via`: several uplinks and targets in one run
 //! * `names`, `mx`: names resolved once, by whom was chosen; the mail hosts of a domain
+//! * `spf`, `mail`, `web`: who sends a domain's mail, both sides of it, and what a URL names
+//! * `simulated`: what measurements in a simulated Internet rest on
 //! * `output`, `progress`: stdout for data, stderr for talk
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
@@ -47,8 +49,10 @@ mod recognise;
 mod registry;
 mod report;
 mod request;
+mod seek;
 mod several;
 mod shell;
+mod simulated;
 mod spf;
 mod verify;
 mod via;

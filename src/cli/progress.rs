@@ -11,6 +11,17 @@ use crate::session::Glimpse;
 use crate::trace::Run;
 use crate::verdict::{Kind, Verdict};
 
+/// A bar on stderr that is drawn anew so many times a second, if it is wanted and somebody sees it.
+pub fn bar(wanted: bool, length: Option<u64>, times: u8, style: &str) -> Option<ProgressBar> {
+    (wanted && std::io::stderr().is_terminal()).then(|| {
+        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr_with_hz(times));
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        bar
+    })
+}
+
 /// Shows a measurement as it goes.
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -26,14 +37,7 @@ pub struct Progress {
 impl Progress {
     /// For a measurement that is watched by a person, or not at all.
     pub fn new(quiet: bool) -> Self {
-        let live = !quiet && std::io::stderr().is_terminal();
-        let bar = live.then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
+        let bar = bar(!quiet, None, 10, "{spinner} {wide_msg}");
         Self { bar, said: None, searching: false, quiet, name: String::new() }
     }
 

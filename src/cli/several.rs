@@ -25,14 +25,14 @@ use super::output::{self, Sink};
 use super::progress::Progress;
 use super::registry;
 use super::request::{self, Request};
+use super::seek::Seeking;
 use super::spf;
 use super::via::{self, Via};
 use crate::joint::Hints;
 use crate::net::{Family, Steering};
 use crate::probe::Budget;
 use crate::report::{self, Document, Runs, Session, safe};
-use crate::session::search;
-use crate::session::{self, Search, Searched};
+use crate::session::{self, Searched};
 use crate::trace::WallTime;
 
 /// Most measurements at once: each still gets three packets a second.
@@ -357,8 +357,7 @@ struct Ready {
     name: String,
     live: Live,
     session: Session,
-    search: Option<Search>,
-    key: Option<Key>,
+    seeking: Seeking,
     mail: Option<Side>,
     socket: Steering,
 }
@@ -406,29 +405,22 @@ impl Opened<'_> {
         }
         vantage.via = spec;
         let asdb = Some(data.describe(live.wire.started_at()));
-        let prefix = searches.then(|| search::announced(&grounds, target.address)).flatten();
-        let key = prefix.map(|prefix| Key { prefix, protocol: target.protocol, port: target.port });
-        let search = searches.then(|| Search {
-            hints: request.hints.clone(),
-            opt_out: opt_out.to_vec(),
-            source_ports: live.spare,
-            known: key.and_then(|key| cache.find(key, live.wire.started_at())),
-        });
+        let at = live.wire.started_at();
+        let seeking = Seeking::of(&request, searches, &grounds, opt_out.to_vec(), live.spare, cache, at);
         if words.output.verbose > 0 {
             if !name.is_empty() {
                 output::talk(&format!("── {}", safe(&name)));
             }
             diagnose::introduce(&request, &live.plan);
-            if let Some(search) = &search {
-                diagnose::introduce_search(search, prefix);
+            if let Some(search) = &seeking.search {
+                diagnose::introduce_search(search, seeking.prefix);
             }
         }
         Prepared::Ready(Box::new(Ready {
             name,
             live,
             session: Session { vantage, asdb },
-            search,
-            key,
+            seeking,
             mail,
             socket,
         }))
@@ -465,7 +457,7 @@ fn measure(runs: Vec<Prepared>, words: &args::Diagnose, data: &Data) -> Result<V
 }
 
 fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failure> {
-    let Ready { name, live, session, search, key, mail, socket } = ready;
+    let Ready { name, live, session, seeking, mail, socket } = ready;
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
     let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
@@ -475,14 +467,14 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failur
         &mut wire,
         &data.grounds(),
         words.confidence,
-        search.as_ref(),
+        seeking.search.as_ref(),
         &mut |glimpse| progress.see(glimpse),
     );
     progress.end();
     let found = found?;
     let (mut document, trouble) = diagnose::written(&session, &found, words, &plan, &socket);
     document.mail = mail.map(|side| side.word().to_owned());
-    let found = key.zip(found.search).filter(|(_, searched)| searched.is_worth_keeping());
+    let found = seeking.worth(found.search.as_ref()).map(|(key, searched)| (key, searched.clone()));
     Ok(Done { name, document, trouble, found })
 }
 

@@ -11,6 +11,7 @@ use ureq::{Agent, Body};
 
 use super::address::{Address, AddressError};
 use super::error::Error;
+use super::pause::retry_after;
 
 /// The most of an error page that is read, and of it that is shown, in bytes and characters.
 const EXCERPT: (u64, usize) = (4096, 160);
@@ -297,7 +298,9 @@ impl Client {
         if !matches!(answer.status, 429 | 503) {
             return Ok(answer);
         }
-        let Some(wait) = answer.header("retry-after").and_then(|text| self.patience(text)) else {
+        let Some(wait) =
+            answer.header("retry-after").and_then(|text| retry_after(text, None, self.time.now()))
+        else {
             return Ok(answer);
         };
         if wait > self.limits.retry_after {
@@ -307,15 +310,6 @@ impl Client {
         waiting(wait);
         std::thread::sleep(wait);
         self.follow(asked)
-    }
-
-    /// `Retry-After`: seconds, or a date.
-    fn patience(&self, text: &str) -> Option<Duration> {
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let at = http_date(text)?;
-        Some(Duration::try_from(at.duration_since(self.time.now())).unwrap_or_default())
     }
 
     fn follow(&self, asked: &Asked<'_>) -> Result<Answer, Error> {
@@ -412,11 +406,6 @@ impl Answer {
     }
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
-pub(super) fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -446,12 +435,6 @@ mod tests {
         let page = format!("<p>You sent {coded}\n and 77001:open sesame</p>");
         let said = excerpt(page.as_bytes(), &credential.secrets());
         assert_eq!(said, "You sent Basic … and …:…");
-    }
-
-    #[test]
-    fn dates_of_http_are_read() {
-        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap().as_second(), 784_111_777);
-        assert_eq!(http_date("yesterday"), None);
     }
 
     /// A server on loopback that answers `requests` of them, with TLS if it has a key; each by `answer`, told the path. What it

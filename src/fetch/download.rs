@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::address::Address;
-use super::client::{Answer, Asked, Client, Credential, http_date};
+use super::client::{Answer, Asked, Client, Credential};
 use super::error::{Class, Error};
+use super::pause::http_date;
 
 /// What is read at once, in bytes.
 const PIECE: usize = 64 << 10;

@@ -23,8 +23,10 @@ mod address;
 mod client;
 mod download;
 mod error;
+mod pause;
 
 pub use address::{Address, AddressError};
 pub use client::{Client, Credential, Limits, Secret, Time};
 pub use download::{Checked, Download, Event, Fetched, Outcome, Provenance, Rejected, Unpack};
 pub use error::{Class, Error};
+pub use pause::retry_after;

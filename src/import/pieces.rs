@@ -165,6 +165,16 @@ pub(super) fn label_words(text: &str) -> Option<Vec<MplsLabel>> {
     Some(labels).filter(|labels| !labels.is_empty())
 }
 
+/// An ICMP error by its type and code, where the file does not tell the MTU of one that is too big (RFC 792, RFC 4443).
+pub(super) const fn error(six: bool, icmp_type: u8, code: u8) -> ReplyKind {
+    match (six, icmp_type, code) {
+        (false, 11, 0) | (true, 3, 0) => ReplyKind::TimeExceeded,
+        (false, 3, 4) | (true, 2, _) => ReplyKind::TooBig { mtu: 0 },
+        (false, 3, _) | (true, 1, _) => ReplyKind::Unreachable { icmp_type, code },
+        _ => ReplyKind::OtherIcmp { icmp_type, code },
+    }
+}
+
 /// A message of destination unreachable in either family, by what it says of the network or the host.
 pub(super) const fn unreachable(six: bool, code: u8) -> ReplyKind {
     if !six {

@@ -188,14 +188,17 @@ fn output(program: &str, arguments: &[&str], patience: Duration) -> Option<Strin
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// The value of a name in parts of which each is a name, a sign and a value.
+fn value<'a>(mut parts: impl Iterator<Item = &'a str>, sign: char, name: &str) -> Option<&'a str> {
+    parts.find_map(|part| {
+        let (key, value) = part.split_once(sign)?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
 /// `chronyc tracking`: `System time     : 0.000012 seconds slow of NTP time`, and so on.
 fn chrony(text: &str) -> Option<Answer> {
-    let field = |name: &str| {
-        text.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            (key.trim() == name).then(|| value.trim())
-        })
-    };
+    let field = |name: &str| value(text.lines(), ':', name);
     let seconds = |name: &str| field(name)?.strip_suffix(" seconds").and_then(number);
     let leap = field("Leap status")?;
     let ahead = field("System time").and_then(|value| {
@@ -220,12 +223,7 @@ fn chrony(text: &str) -> Option<Answer> {
 /// `ntpq -c rv`: `leap=00, offset=-0.123, rootdelay=10.2, rootdisp=3.1`, in milliseconds; the offset is what is to be added
 /// to the clock.
 fn ntp(text: &str) -> Option<Answer> {
-    let field = |name: &str| {
-        text.split([',', '\n']).find_map(|one| {
-            let (key, value) = one.split_once('=')?;
-            (key.trim() == name).then(|| value.trim().trim_matches('"'))
-        })
-    };
+    let field = |name: &str| value(text.split([',', '\n']), '=', name).map(|one| one.trim_matches('"'));
     let seconds = |name: &str| field(name).and_then(number).map(|milliseconds| milliseconds / 1e3);
     let synchronised = match field("leap")? {
         "11" | "3" => false,
@@ -242,12 +240,7 @@ fn ntp(text: &str) -> Option<Answer> {
 
 /// `timedatectl timesync-status`: `Offset: +1.234ms`, what is to be added to the clock, and `Root distance: 12ms (max: 5s)`.
 fn timesync(text: &str) -> Option<Answer> {
-    let field = |name: &str| {
-        text.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            (key.trim() == name).then(|| value.trim())
-        })
-    };
+    let field = |name: &str| value(text.lines(), ':', name);
     let offset = field("Offset").and_then(|value| {
         let (sign, size) = match value.strip_prefix('-') {
             Some(size) => (-1.0, size),

@@ -473,14 +473,7 @@ impl Identity {
         let (destination, flow) = self
             .find(header.source, Protocol::Tcp, Some(segment.source), segment.destination)
             .ok_or(Stray::Foreign)?;
-        let kind = if segment.has(flags::SYN | flags::ACK, flags::RST) {
-            ReplyKind::SynAck
-        } else if segment.has(flags::RST, 0) {
-            ReplyKind::Rst
-        } else {
-            // An ACK alone is what a host says to a SYN inside a connection it still knows: no answer to us.
-            return Err(Stray::Foreign);
-        };
+        let kind = segment_kind(&segment).ok_or(Stray::Foreign)?;
         let acknowledges = self.acknowledges(destination, flow, segment.acknowledgment);
         if !segment.has(flags::ACK, 0) || !acknowledges {
             return Err(Stray::WrongKey);
@@ -658,8 +651,19 @@ fn balance(data: &mut [u8], wanted: u16, build: impl Fn(&[u8]) -> Vec<u8>, at: u
     build(data)
 }
 
-/// RFC 792 and RFC 4443: what an error's type and code say.
-fn error_kind(v6: bool, icmp_type: u8, code: u8, rest: u32) -> ReplyKind {
+/// What a segment says to a SYN. An ACK alone is what a host says to one inside a connection it still knows: no answer to us.
+#[must_use]
+pub fn segment_kind(segment: &Segment<'_>) -> Option<ReplyKind> {
+    if segment.has(flags::SYN | flags::ACK, flags::RST) {
+        Some(ReplyKind::SynAck)
+    } else {
+        segment.has(flags::RST, 0).then_some(ReplyKind::Rst)
+    }
+}
+
+/// What an ICMP error's type and code say (RFC 792, RFC 4443); `rest` is the second word of its header.
+#[must_use]
+pub fn error_kind(v6: bool, icmp_type: u8, code: u8, rest: u32) -> ReplyKind {
     match (v6, icmp_type, code) {
         (false, 11, 0) | (true, 3, 0) => ReplyKind::TimeExceeded,
         (false, 3, 4) | (true, 2, _) => ReplyKind::TooBig { mtu: icmp::next_hop_mtu(v6, rest) },

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io::Read;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use ureq::Agent;
 
-use super::{Allowance, Answer, Error, Machine, Request, Results, Step, pause};
-use crate::fetch::Address;
+use super::{Allowance, Answer, Error, Machine, Request, Results, Step};
+use crate::fetch::{Address, retry_after};
 
 /// The most bytes of an answer: a thousand probes with long paths have a tenth.
 const LONGEST: u64 = 64 << 20;
@@ -19,7 +20,7 @@ pub struct Endpoint {
     /// `Authorization`, whole.
     key: Option<String>,
     /// What time it is, for servers that do not say it.
-    now: fn() -> SystemTime,
+    now: fn() -> Timestamp,
 }
 
 impl fmt::Debug for Endpoint {
@@ -34,7 +35,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// If it is no address, or a key would go over plain HTTP.
-    pub fn new(base: &str, agent: &str, key: Option<String>, now: fn() -> SystemTime) -> Result<Self, Error> {
+    pub fn new(base: &str, agent: &str, key: Option<String>, now: fn() -> Timestamp) -> Result<Self, Error> {
         let address: Address =
             base.trim_end_matches('/').parse().map_err(|error| Error::Where(format!("{base}: {error}")))?;
         if key.is_some() && !address.is_secure() && !address.is_loopback() {
@@ -86,7 +87,8 @@ impl Endpoint {
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let retry_after =
-            header("retry-after").and_then(|text| pause::seconds(text, header("date"), (self.now)()));
+            header("retry-after").and_then(|text| retry_after(text, header("date"), (self.now)()));
+        let retry_after = retry_after.map(|wait| wait.as_secs());
         let count = |name: &str| header(name).and_then(|text| text.trim().parse().ok());
         let allowance = count("x-ratelimit-remaining").map(|remaining| Allowance {
             limit: count("x-ratelimit-limit"),

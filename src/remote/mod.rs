@@ -25,8 +25,6 @@ pub mod atlas;
 mod drive;
 pub mod globalping;
 mod machine;
-#[cfg(feature = "fetch")]
-mod pause;
 #[cfg(test)]
 mod tests;
 

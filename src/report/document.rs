@@ -43,14 +43,6 @@ pub fn tool() -> Tool {
     Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
-const fn protocol_word(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Icmp => "icmp",
-        Protocol::Udp => "udp",
-    }
-}
-
 /// The document of a measurement, with what went wrong in it, if anything did.
 #[must_use]
 pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure>) -> Document {
@@ -64,7 +56,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         let mut path = path(one);
         path.reached &= !forged || one.destination != Run::TARGET;
         path.protocol =
-            (destination.protocol != target.protocol).then(|| protocol_word(destination.protocol).to_owned());
+            (destination.protocol != target.protocol).then(|| destination.protocol.word().to_owned());
         path.port = destination.port.filter(|port| Some(*port) != target.port);
         path.size = destination.size;
         path.chosen = chosen(one, measured.search);
@@ -77,7 +69,7 @@ pub fn document(session: &Session, measured: Measured<'_>, error: Option<Failure
         finished_at: Some(run.started_at.at(run.ended_at).rfc3339()),
         vantage: Vantage { source: Some(run.source), ..session.vantage.clone() },
         asdb: session.asdb.clone(),
-        protocol: Some(protocol_word(target.protocol).to_owned()),
+        protocol: Some(target.protocol.word().to_owned()),
         port: target.port,
         size: run.size_asked(),
         target: Some(path_of(measured.target)),
@@ -102,7 +94,7 @@ pub fn failure(session: &Session, protocol: Protocol, port: Option<u16>, error: 
         tool: tool(),
         vantage: session.vantage.clone(),
         asdb: session.asdb.clone(),
-        protocol: Some(protocol_word(protocol).to_owned()),
+        protocol: Some(protocol.word().to_owned()),
         port,
         error: Some(error),
         ..Document::default()
@@ -193,7 +185,7 @@ fn matrix(run: &Run, target: &path::Path) -> Vec<Variant> {
                 furthest = furthest.map(|ttl| target.distance.map_or(ttl, |distance| ttl.min(distance)));
             }
             Variant {
-                protocol: protocol_word(one.protocol).to_owned(),
+                protocol: one.protocol.word().to_owned(),
                 port: one.port,
                 answered: terminal.is_some(),
                 furthest_ttl: furthest,

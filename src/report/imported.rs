@@ -2,9 +2,9 @@
 
 use super::document::{attributed, tool};
 use crate::path::Atlas;
+use crate::trace::ReplyKind;
 use crate::trace::foreign::{Finding, ForeignHop, ForeignReply, ForeignResponder, ForeignTrace};
 use crate::trace::schema::{self, AsTable, Document, Hop, Label, Path, Replies, Responder, RttMs, Vantage};
-use crate::trace::{Protocol, ReplyKind};
 
 /// The document of an imported trace; `file` is what the user calls the file it stood in.
 #[must_use]
@@ -37,7 +37,7 @@ pub fn imported(
             ..Vantage::default()
         },
         asdb: table.cloned(),
-        protocol: trace.protocol.map(|protocol| word(protocol).to_owned()),
+        protocol: trace.protocol.map(|protocol| protocol.word().to_owned()),
         port: trace.port,
         size: None,
         target: Some(path(trace, atlas)),
@@ -56,14 +56,6 @@ pub fn imported(
         }),
         findings: trace.findings.iter().map(finding).collect(),
         ..Document::default()
-    }
-}
-
-const fn word(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Icmp => "icmp",
-        Protocol::Udp => "udp",
     }
 }
 

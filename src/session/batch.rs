@@ -31,10 +31,8 @@ use crate::trace::{
     Destination, DestinationId, End, FULL_TTL, Flow, FlowId, Losses, Moment, Probe, ProbeId, Protocol,
     ReferenceKind, Reply, ReplyKind, Role, Run, SourcePorts, Stage, Strays, WallTime, hops_back,
 };
-use crate::verdict::{Kind, Mechanism, Reason, Verdict};
+use crate::verdict::{Kind, Mechanism, Reason, SUSPICIOUSLY_NEAR, Verdict};
 
-/// How much nearer an answer must come from than its neighbour's to be suspect, as the rules have it.
-const SUSPICIOUSLY_NEAR: u8 = 2;
 /// Plain targets that are measured in full before any is believed.
 const SAMPLES: u8 = 3;
 /// Neighbours that a pair without a reference is compared with.
@@ -530,16 +528,22 @@ impl<'a> Work<'a> {
             self.doubt(pair);
             return ControlFlow::Continue(());
         }
-        self.states[pair as usize] = State::Done;
-        self.done += 1;
-        sink(&Found {
+        let found = Found {
             pair: pair as usize,
             run: &run,
             target: &target,
             references: &references,
             verdict: &judgment.verdict,
             in_full: false,
-        })
+        };
+        self.tell(&found, sink)
+    }
+
+    /// A pair has its result.
+    fn tell(&mut self, found: &Found<'_>, sink: &mut Sink<'_>) -> ControlFlow<()> {
+        self.states[found.pair] = State::Done;
+        self.done += 1;
+        sink(found)
     }
 
     /// Before one more target's owner is asked for: each is asked for once, and to remember them all helps nobody.
@@ -565,16 +569,15 @@ impl<'a> Work<'a> {
                 self.suspects.insert(hops_back(answer.reply_ttl));
             }
         }
-        self.states[pair as usize] = State::Done;
-        self.done += 1;
-        sink(&Found {
+        let found = Found {
             pair: pair as usize,
             run: &run,
             target: &target,
             references: &references,
             verdict: &verdict,
             in_full: true,
-        })
+        };
+        self.tell(&found, sink)
     }
 
     /// Begins to measure a pair in full.

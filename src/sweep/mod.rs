@@ -244,12 +244,6 @@ impl Sweep {
         self.tally
     }
 
-    /// What makes its packets.
-    #[must_use]
-    pub const fn mould(&self) -> &Mould {
-        &self.mould
-    }
-
     /// What to do at `now`, which may not go back.
     #[must_use]
     pub fn poll(&mut self, now: Moment) -> Next {

@@ -27,6 +27,7 @@ use crate::packet::build::{self, Ip, Tcp};
 use crate::packet::quotation::Quotation;
 use crate::packet::tcp::{Segment, TcpOption, flags};
 use crate::packet::{icmp, ip, protocol};
+use crate::probe::identity::{error_kind, segment_kind};
 use crate::trace::{FULL_TTL, Protocol, ReplyKind};
 
 /// Tries at a host.
@@ -263,13 +264,7 @@ impl Mould {
             |host, attempt, kind| Found { host, attempt, kind, from: header.source, reply_ttl: header.ttl };
         if header.protocol == protocol::TCP && self.protocol == Protocol::Tcp {
             let segment = Segment::read(payload).map_err(|_| Stray::Malformed)?;
-            let kind = if segment.has(flags::SYN | flags::ACK, flags::RST) {
-                ReplyKind::SynAck
-            } else if segment.has(flags::RST, 0) {
-                ReplyKind::Rst
-            } else {
-                return Err(Stray::Foreign);
-            };
+            let kind = segment_kind(&segment).ok_or(Stray::Foreign)?;
             let host = hosts.find(header.source, segment.source).ok_or(Stray::Foreign)?;
             let attempt = self.attempt(host, segment.destination).ok_or(Stray::Foreign)?;
             let names = self.names(header.source, segment.source, segment.destination);
@@ -347,16 +342,6 @@ pub fn local_number(packet: &[u8]) -> Option<u16> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-/// RFC 792 and RFC 4443: what an error's type and code say.
-fn error_kind(v6: bool, icmp_type: u8, code: u8, rest: u32) -> ReplyKind {
-    match (v6, icmp_type, code) {
-        (false, 11, 0) | (true, 3, 0) => ReplyKind::TimeExceeded,
-        (false, 3, 4) | (true, 2, _) => ReplyKind::TooBig { mtu: icmp::next_hop_mtu(v6, rest) },
-        (false, 3, _) | (true, 1, _) => ReplyKind::Unreachable { icmp_type, code },
-        _ => ReplyKind::OtherIcmp { icmp_type, code },
     }
 }
 

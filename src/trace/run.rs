@@ -19,6 +19,18 @@ pub enum Protocol {
     Udp,
 }
 
+impl Protocol {
+    /// As documents have it: `tcp`, `icmp`, `udp`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Icmp => "icmp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

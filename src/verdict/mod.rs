@@ -52,6 +52,7 @@ pub mod stats;
 mod words;
 
 pub use balance::{BalancedBy, Balancer, balancers};
+pub use rules::SUSPICIOUSLY_NEAR;
 pub use words::how;
 
 use std::net::IpAddr;

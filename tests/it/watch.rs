@@ -171,6 +171,21 @@ fn refused(words: &[&str], status: i32, word: &str, file: &Path) {
 }
 
 #[test]
+fn an_interface_that_is_not_there_at_the_beginning_is_told_with_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("h.db");
+    let words =
+        ["watch", "127.0.0.1", "25", "-i", "nosuch0", "--count", "1", "--history", file.to_str().unwrap()];
+    let output = lasthop(&words);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("no interface 'nosuch0'") && said.contains("hint: there are"), "{said}");
+    let nowhere = folder.path().join("nowhere/h.db");
+    let said = lasthop(&["watch", "report", "--history", nowhere.to_str().unwrap()]).stderr;
+    assert!(!String::from_utf8_lossy(&said).contains("os error"), "{}", String::from_utf8_lossy(&said));
+}
+
+#[test]
 fn files_that_are_no_history_are_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let good = fs::read(example(folder.path())).unwrap();

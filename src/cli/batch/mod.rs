@@ -10,13 +10,13 @@ pub mod words;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, IsTerminal};
+use std::io::{self, BufReader};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use ipnetwork::IpNetwork;
 
 use self::list::{BARE, List, Named, Reading, Row, check};
@@ -29,16 +29,17 @@ use super::live::{self, Data, Files};
 use super::names::Names;
 use super::opt_out::OptOut;
 use super::output;
+use super::progress;
 use super::request::Endpoint;
-use crate::asdb::Table;
+use super::simulated;
 use crate::net::{Family, LiveWire, OpenError};
-use crate::path::{Origins, Overlay};
+use crate::path::Origins;
 use crate::probe::Wire;
 use crate::report::{self, Measured, Session, safe};
 use crate::session::batch::{self, Found, NOBODY, Pair, Progress};
-use crate::sim::{Network, Topology};
+use crate::sim::Network;
 use crate::sweep::Hosts;
-use crate::trace::schema::{self, Vantage};
+use crate::trace::schema::{self};
 use crate::trace::{Protocol, ReferenceKind, Role, SourcePorts, WallTime};
 
 /// Source ports of a full measurement, as many as `diagnose` has.
@@ -55,8 +56,8 @@ const FIRST_SIMULATED: u16 = 40_000;
 /// `lasthop batch`.
 pub fn batch(words: &Batch) -> Exit {
     let ended = match &words.demo {
-        Some(scenario) => simulated(words, scenario),
-        None => measured(words),
+        Some(scenario) => in_scenario(words, scenario),
+        None => live(words),
     };
     ended.unwrap_or_else(|failure| {
         if words.json {
@@ -68,7 +69,7 @@ pub fn batch(words: &Batch) -> Exit {
 }
 
 /// On real sockets.
-fn measured(words: &Batch) -> Result<Exit, Failure> {
+fn live(words: &Batch) -> Result<Exit, Failure> {
     let mut results = Results::open(words.output.as_deref(), words.resume)?;
     let files = Files::of(&words.knowledge)?;
     let opt_out = OptOut::open(words.opt_out.as_deref())?;
@@ -96,7 +97,7 @@ fn measured(words: &Batch) -> Result<Exit, Failure> {
 }
 
 /// In a simulated Internet.
-fn simulated(words: &Batch, scenario: &str) -> Result<Exit, Failure> {
+fn in_scenario(words: &Batch, scenario: &str) -> Result<Exit, Failure> {
     let mut results = Results::open(words.output.as_deref(), words.resume)?;
     let topology = demo::scenario(scenario)?;
     let networks = [Family::V4, Family::V6].map(|family| {
@@ -124,8 +125,7 @@ fn simulated(words: &Batch, scenario: &str) -> Result<Exit, Failure> {
     let barred = OptOut::open(words.opt_out.as_deref())?.read()?;
     results.read_back()?;
     let mut job = Job::new(words, wanted, results, &barred);
-    let table = Table::embedded();
-    let origins = overlay(&topology, table);
+    let origins = simulated::origins(&topology);
     for (family, network) in networks {
         if !job.rows.iter().any(|row| Family::of(row.target) == family) {
             continue;
@@ -133,15 +133,7 @@ fn simulated(words: &Batch, scenario: &str) -> Result<Exit, Failure> {
         let mut network =
             network.map_err(|error| Failure::input(format!("{scenario}: {error}"), error.hint()))?;
         let source = network.vantage_address();
-        let session = Session {
-            vantage: Vantage {
-                source: Some(source),
-                asn: origins.attribute(source).asns.first().map(|asn| asn.0),
-                label: Some("simulated".to_owned()),
-                ..Vantage::default()
-            },
-            asdb: Some(live::describe(table, demo::STARTED_AT)),
-        };
+        let session = simulated::session(source, &origins, demo::STARTED_AT);
         let count = NUMBERS + FLOWS * u16::from(words.parallel);
         let mut sweep: Vec<SourcePorts> =
             (FIRST_SIMULATED..FIRST_SIMULATED + count).map(SourcePorts::all).collect();
@@ -150,15 +142,6 @@ fn simulated(words: &Batch, scenario: &str) -> Result<Exit, Failure> {
         job.measure(place, &mut network, &origins)?;
     }
     job.end()
-}
-
-fn overlay<'a>(topology: &Topology, table: &'a Table) -> Overlay<'a> {
-    Overlay {
-        entries: topology.prefixes(),
-        ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
-        links: topology.neighbours(),
-        under: Some(table),
-    }
 }
 
 /// A line whose names became addresses, or why they did not.
@@ -397,17 +380,13 @@ impl<'a> Job<'a> {
         let target = self.host(row.target_name, row.target);
         let reference = row.reference.map(|address| self.host(row.reference_name, address));
         let reference = reference.as_ref().map(|host| (host.as_str(), row.reference_port));
-        key(protocol_word(self.words.protocol()), (&target, row.port), reference)
+        key(self.words.protocol().word(), (&target, row.port), reference)
     }
 
     /// Lines that are not measured have a result, too.
     fn tell_unmeasured(&mut self, session: &Session) -> Result<(), Failure> {
         let barred = std::mem::take(&mut self.barred);
         for row in &barred {
-            if self.results.has_failed(self.key(row)) {
-                self.unmeasured = true;
-                continue;
-            }
             let reference = row
                 .reference
                 .map(|address| (self.host(row.reference_name, address), Some(address), row.reference_port));
@@ -416,7 +395,7 @@ impl<'a> Job<'a> {
                 kind: "opt_out",
                 ..Failure::usage("the target or its reference is on the opt-out list", "it is left alone")
             };
-            self.unmeasured(session, target, reference, why)?;
+            self.unmeasured(session, self.key(row), target, reference, why)?;
         }
         let default = self.words.port();
         for (named, why) in std::mem::take(&mut self.nameless) {
@@ -424,29 +403,30 @@ impl<'a> Job<'a> {
             let target = (named.target.host.clone(), None, port(&named.target));
             let reference = named.reference.as_ref().map(|one| (one.host.clone(), None, port(one)));
             let keys = reference.as_ref().map(|(host, _, port)| (host.as_str(), *port));
-            let key = key(protocol_word(self.words.protocol()), (&target.0, target.2), keys);
+            let key = key(self.words.protocol().word(), (&target.0, target.2), keys);
             if self.results.has(key) {
                 continue;
             }
             let list = self.words.list.display().to_string();
             output::talk(&format!("{} line {}: {}", safe(&list), named.line, safe(&why)));
-            if self.results.has_failed(key) {
-                self.unmeasured = true;
-                continue;
-            }
-            self.unmeasured(session, target, reference, Failure::environment("name", why, None))?;
+            self.unmeasured(session, key, target, reference, Failure::environment("name", why, None))?;
         }
         Ok(())
     }
 
+    /// The result of a line that is not measured, unless an earlier run has told of it.
     fn unmeasured(
         &mut self,
         session: &Session,
+        key: u64,
         target: (String, Option<IpAddr>, u16),
         reference: Option<(String, Option<IpAddr>, u16)>,
         why: Failure,
     ) -> Result<(), Failure> {
         self.unmeasured = true;
+        if self.results.has_failed(key) {
+            return Ok(());
+        }
         let port = (!self.words.icmp).then_some(target.2);
         let mut document = report::failure(session, self.words.protocol(), port, why.schema());
         document.target = Some(schema::Path { host: target.0, address: target.1, ..schema::Path::default() });
@@ -655,28 +635,13 @@ fn tell(
     Ok(())
 }
 
-const fn protocol_word(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Icmp => "icmp",
-        Protocol::Udp => "udp",
-    }
-}
-
 /// How far it has come, on a terminal.
 struct Bar(Option<ProgressBar>);
 
 impl Bar {
     fn new(wanted: bool) -> Self {
-        let bar = (wanted && io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(5));
-            let style = "{spinner} {bar:24} {pos}/{len} {per_sec}, {eta} left  {msg}";
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self(bar)
+        let style = "{spinner} {bar:24} {pos}/{len} {per_sec}, {eta} left  {msg}";
+        Self(progress::bar(wanted, Some(1), 5, style))
     }
 
     fn see(&self, progress: &Progress) {

@@ -1,17 +1,18 @@
 //! `db build`: files in, a table out, and an account of what became of every one.
 
 use std::fs::{self, Metadata};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 use super::super::args::DbBuild;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::output;
+use super::super::progress;
 use crate::asdb::sources::Options;
 use crate::asdb::{Intake, Settings, Table, Taken};
 use crate::report::safe;
@@ -162,14 +163,8 @@ impl Progress {
     fn new(paths: &[PathBuf]) -> Self {
         let size = |path: &PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
         let sizes: Vec<_> = paths.iter().map(|path| (path.clone(), size(path))).collect();
-        let bar = io::stderr().is_terminal().then(|| {
-            let all = sizes.iter().map(|(_, size)| size).sum();
-            let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr_with_hz(10));
-            if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3} %  {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
+        let all = sizes.iter().map(|(_, size)| size).sum();
+        let bar = progress::bar(true, Some(all), 10, "{bar:24} {percent:>3} %  {wide_msg}");
         Self { bar, sizes }
     }
 

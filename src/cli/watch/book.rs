@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, error_text};
 use crate::cli::opt_out::usual;
 use crate::cli::output;
 use crate::report::{Document, safe};
@@ -27,7 +27,7 @@ pub fn place(named: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// A history that cannot be used, for the user.
 pub fn failure(path: &Path, error: &HistoryError) -> Failure {
-    let message = format!("the history {}: {error}", path.display());
+    let message = format!("the history {}: {}", path.display(), error_text(error));
     match error.is_bad_input() {
         true => Failure::input(message, Some(error.hint().into())),
         false => Failure::environment("history", message, Some(error.hint().into())),

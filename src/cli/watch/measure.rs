@@ -10,9 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::words::Watch;
-use crate::asdb::Table;
 use crate::cli::args::{self, Diagnose, Keeping, Output, Probing};
-use crate::cli::cache::{Cache, Key};
+use crate::cli::cache::Cache;
 use crate::cli::demo;
 use crate::cli::diagnose::{self, Compared};
 use crate::cli::failure::Failure;
@@ -20,13 +19,13 @@ use crate::cli::live::{self, Data, Files, Live, Socket};
 use crate::cli::names::Names;
 use crate::cli::opt_out::OptOut;
 use crate::cli::request::{self, Endpoint, Request};
+use crate::cli::seek::Seeking;
+use crate::cli::simulated;
 use crate::net::{Family, privilege};
-use crate::path::{Origins as _, Overlay};
-use crate::report::{self, Document, Measured, Session};
-use crate::session::search;
-use crate::session::{self, Search, Searched};
+use crate::report::{self, Document, Session};
+use crate::session::{self};
 use crate::sim::{Network, Topology};
-use crate::trace::schema::{self, Vantage};
+use crate::trace::schema::{self};
 use crate::trace::{Destination, Protocol, WallTime};
 use crate::watch::Subject;
 
@@ -128,7 +127,7 @@ impl LiveSource {
             let target = &request.destinations[0];
             let subject = Subject {
                 host: target.host.clone(),
-                protocol: target.protocol.to_string().to_ascii_lowercase(),
+                protocol: target.protocol.word().to_owned(),
                 port: target.port,
                 family: if request.family == Family::V6 { 6 } else { 4 },
             };
@@ -173,19 +172,11 @@ impl LiveSource {
         let grounds = self.data.grounds();
         known.asdb = Some(self.data.describe(started_at));
         known.vantage = live::vantage(&wire, &grounds, aim.probing.label.as_deref());
-        let target = &request.destinations[0];
         let due = memory.searched.is_none_or(|last| since_boot.saturating_sub(last) >= SEARCHED);
-        let searches = self.compared.searches;
         let cache = Cache::of_user(false);
-        let prefix = searches.then(|| search::announced(&grounds, target.address)).flatten();
-        let key = prefix.map(|prefix| Key { prefix, protocol: target.protocol, port: target.port });
-        let found_before = key.and_then(|key| cache.find(key, started_at));
-        let search = (searches && (due || found_before.is_some())).then(|| Search {
-            hints: request.hints.clone(),
-            opt_out: self.opt_out.clone(),
-            source_ports: spare,
-            known: found_before,
-        });
+        let (searches, opt_out) = (self.compared.searches, self.opt_out.clone());
+        let seeking = Seeking::of(&request, searches, &grounds, opt_out, spare, &cache, started_at);
+        let search = seeking.search.as_ref().filter(|search| due || search.known.is_some());
         let confidence = self.words.confidence;
         let found = session::diagnose_searching(
             plan.clone(),
@@ -193,14 +184,14 @@ impl LiveSource {
             &mut wire,
             &grounds,
             confidence,
-            search.as_ref(),
+            search,
             &mut |_| {},
         )?;
-        if let Some(searched) = &found.search {
+        if found.search.is_some() {
             memory.searched = Some(since_boot);
-            if let Some(key) = key.filter(|_| searched.is_worth_keeping()) {
-                cache.keep(key, searched);
-            }
+        }
+        if let Some((key, searched)) = seeking.worth(found.search.as_ref()) {
+            cache.keep(key, searched);
         }
         let socket = crate::net::Steering::default();
         let (mut document, failure) = diagnose::written(known, &found, &self.words, &plan, &socket);
@@ -351,7 +342,7 @@ impl Script {
         let (protocol, port) = first.probe.protocol_and_port();
         let subject = Subject {
             host: first.target.clone(),
-            protocol: protocol.to_string().to_ascii_lowercase(),
+            protocol: protocol.word().to_owned(),
             port,
             family: if words.probing.ipv6 { 6 } else { 4 },
         };
@@ -394,19 +385,8 @@ impl Script {
         let seed = self.seed.wrapping_add(turn);
         let mut network = Network::new(topology, self.ipv6, seed).map_err(wrong)?;
         let plan = network.plan(topology, seed).map_err(wrong)?;
-        let table = Table::embedded();
-        let origins = Overlay {
-            entries: topology.prefixes(),
-            ixps: topology.exchanges().into_iter().map(|(prefix, _)| prefix).collect(),
-            links: topology.neighbours(),
-            under: Some(table),
-        };
-        let search = topology.references.is_empty().then(|| Search {
-            hints: Vec::new(),
-            opt_out: Vec::new(),
-            source_ports: network.spare_port(),
-            known: None,
-        });
+        let origins = simulated::origins(topology);
+        let search = simulated::search(topology, &mut network);
         let confidence = self.confidence;
         let found = session::diagnose_searching(
             plan,
@@ -417,25 +397,7 @@ impl Script {
             search.as_ref(),
             &mut |_| {},
         )?;
-        let source = found.run.source;
-        let known = Session {
-            vantage: Vantage {
-                source: Some(source),
-                asn: origins.attribute(source).asns.first().map(|asn| asn.0),
-                label: Some("simulated".to_owned()),
-                ..Vantage::default()
-            },
-            asdb: Some(live::describe(table, at)),
-        };
-        let searched = found.search.as_ref().map(Searched::record);
-        let measured = Measured {
-            run: &found.run,
-            target: &found.target,
-            references: &found.references,
-            verdict: Some(&found.verdict),
-            search: searched.as_ref(),
-            matrix: false,
-        };
-        Ok(Outcome { document: report::document(&known, measured, None), at, failure: None })
+        let known = simulated::session(found.run.source, &origins, at);
+        Ok(Outcome { document: diagnose::document(&known, &found, false, None), at, failure: None })
     }
 }

@@ -262,8 +262,9 @@ impl Loop<'_> {
     fn take(&mut self, which: usize, turn: u64, began: Duration, outcome: Outcome) -> Result<(), Failure> {
         let Outcome { document, at, failure } = outcome;
         if let Some(failure) = &failure {
-            // Without the privilege no run will ever be made.
-            if turn == 1 && failure.kind == "privilege" {
+            // Without the privilege no run will ever be made; and an interface that is not there at the beginning is a slip of
+            // the pen, which later is a change to be outlived.
+            if turn == 1 && matches!(failure.kind, "privilege" | "interface") {
                 return Err(failure.clone());
             }
             output::talk(&format!(

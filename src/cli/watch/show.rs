@@ -8,7 +8,7 @@ use super::book;
 use super::words::{Drawing, WatchExport, WatchReport};
 use crate::cli::args::When;
 use crate::cli::exit::Exit;
-use crate::cli::failure::{Failure, unwritable};
+use crate::cli::failure::{Failure, error_text, unwritable};
 use crate::cli::output;
 use crate::report::{LARGEST, Look, chart};
 use crate::watch::history::{ExportError, HistoryError};
@@ -35,7 +35,7 @@ fn open(named: Option<&Path>) -> Result<History, Failure> {
     History::open(&path).map_err(|error| match error {
         // Reading needs a file that is there; that is the words' fault and not the machine's.
         HistoryError::Unopened(_) => Failure::input(
-            format!("the history {}: {error}", path.display()),
+            format!("the history {}: {}", path.display(), error_text(&error)),
             Some("name the file that lasthop watch wrote with --history".into()),
         ),
         error => book::failure(&path, &error),

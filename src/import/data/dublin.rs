@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
-use std::net::IpAddr;
 
 use serde::Deserialize;
 
 use super::json::{Flag, Float, Int, List, Object, Text};
 use super::stream::{finish, lines, note, whole};
 use super::words::{address, milliseconds, name_of};
+use crate::import::pieces::error;
 use crate::import::{Each, Error, Outcome, Problem};
 use crate::trace::foreign::{ForeignReply, ForeignTrace, Provenance, most};
 use crate::trace::{MplsLabel, Protocol, ReplyKind};
@@ -165,7 +165,7 @@ fn add(trace: &mut ForeignTrace, probe: &Probe<'_>, icmp: Option<(u8, u8)>) {
     }
     let kind = icmp.map_or_else(
         || (target == Some(from)).then_some(ReplyKind::UdpAnswer),
-        |(icmp_type, code)| Some(kind(from, icmp_type, code)),
+        |(icmp_type, code)| Some(error(from.is_ipv6(), icmp_type, code)),
     );
     if one.replies.len() < most::REPLIES {
         one.replies.push(ForeignReply {
@@ -186,15 +186,6 @@ fn add(trace: &mut ForeignTrace, probe: &Probe<'_>, icmp: Option<(u8, u8)>) {
             None,
             format!("hop {ttl}: {from} answers a packet that the router before it should not have sent on"),
         );
-    }
-}
-
-const fn kind(from: IpAddr, icmp_type: u8, code: u8) -> ReplyKind {
-    match (from.is_ipv6(), icmp_type, code) {
-        (false, 11, 0) | (true, 3, 0) => ReplyKind::TimeExceeded,
-        (false, 3, 4) | (true, 2, _) => ReplyKind::TooBig { mtu: 0 },
-        (false, 3, _) | (true, 1, _) => ReplyKind::Unreachable { icmp_type, code },
-        _ => ReplyKind::OtherIcmp { icmp_type, code },
     }
 }
 

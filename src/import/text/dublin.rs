@@ -4,8 +4,8 @@
 
 use super::Line;
 use crate::import::pieces::{self, Draft, Host};
+use crate::trace::Protocol;
 use crate::trace::foreign::{ForeignReply, ForeignTrace};
-use crate::trace::{Protocol, ReplyKind};
 
 /// Whether a line is its header: `Traceroute from A:port to B:port~port (probing N paths, …`.
 pub(super) fn starts(line: &str) -> bool {
@@ -57,11 +57,7 @@ fn hop(draft: &mut Draft, line: &Line<'_>) -> Option<()> {
         Some((icmp_type.parse().ok()?, rest.split(')').next()?.parse().ok()?))
     });
     let six = host.address.is_some_and(|one| one.is_ipv6());
-    let kind = icmp.map(|(icmp_type, code)| match (six, icmp_type) {
-        (false, 11) | (true, 3) if code == 0 => ReplyKind::TimeExceeded,
-        (false, 3) | (true, 1) => ReplyKind::Unreachable { icmp_type, code },
-        _ => ReplyKind::OtherIcmp { icmp_type, code },
-    });
+    let kind = icmp.map(|(icmp_type, code)| pieces::error(six, icmp_type, code));
     draft.sent(ttl, 1);
     draft.reply(ttl, &host, ForeignReply { rtt_ms, kind, ..ForeignReply::default() }, line.number);
     Some(())
@@ -77,6 +73,7 @@ fn milliseconds(text: &str) -> Option<f64> {
 pub(super) mod tests {
     use super::super::tests_misc::lines;
     use super::*;
+    use crate::trace::ReplyKind;
 
     const SAMPLE: &str = "Starting dublin-traceroute
 Traceroute from 0.0.0.0:12345 to 203.0.113.9:33434~33435 (probing 2 paths, min TTL is 1, max TTL is 8, delay is 10 ms)
