@@ -212,12 +212,14 @@ pub fn explain(seen: &Seen) -> Explained {
     for (part, own) in parts.iter_mut().zip(&support) {
         let of: Vec<&&Family<'_>> = chosen.iter().filter(|one| own.contains(&one.sighting.run)).collect();
         let carries = |asn: &u32| of.iter().find_map(|one| one.carries.get(asn).copied());
+        let instead = instead(part, &chosen);
+        doubts.extend(instead.iter().map(|one| Doubt::OrEach(part.asns.clone(), one.each.clone())));
         let clear: BTreeSet<u32> = part.asns.iter().copied().filter(|asn| carries(asn).is_some()).collect();
         if clear.len() == part.asns.len() {
             // Whoever it is carries packets from elsewhere as well: a device of it, not all of it.
             doubts.extend(clear.iter().filter_map(|asn| Some(Doubt::AlsoCarries(*asn, carries(asn)?))));
-            if let Some((common, others)) = widen(part, &chosen) {
-                doubts.insert(Doubt::OrEach(common, others));
+            if let Some(instead) = instead {
+                part.asns = instead.all;
                 widened = true;
             }
         } else if of.iter().all(|one| one.far_side) {
@@ -348,48 +350,55 @@ fn smallest(families: &[&Family<'_>]) -> Vec<Part> {
     let sets: BTreeSet<&BTreeSet<u32>> = families.iter().map(|one| one.asns).collect();
     let sets: Vec<&BTreeSet<u32>> = sets.into_iter().collect();
     let chosen = hitting(&sets);
-    let mut left: Vec<&Family<'_>> = families.to_vec();
-    let mut parts = Vec::new();
-    for asn in &chosen {
-        let (with, without): (Vec<&Family<'_>>, Vec<&Family<'_>>) =
-            left.iter().partition(|one| one.asns.contains(asn));
-        left = without;
-        // Whoever explains all that nobody else of the chosen does could stand in its place: what others explain as well says
-        // nothing of it.
-        let others =
-            |one: &&&Family<'_>| !chosen.iter().any(|other| other != asn && one.asns.contains(other));
-        let own: Vec<&Family<'_>> =
-            families.iter().filter(|one| one.asns.contains(asn)).filter(others).copied().collect();
-        if with.is_empty() || own.is_empty() {
-            continue;
+    let ranks: BTreeMap<u32, usize> = chosen.iter().enumerate().map(|(rank, asn)| (*asn, rank)).collect();
+    // Each run belongs to the first that explains it. But whoever explains all that nobody else of the chosen does could stand in
+    // the place of one of them: what others explain as well says nothing of it.
+    let mut of: Vec<(Vec<usize>, Vec<&Family<'_>>)> = vec![Default::default(); chosen.len()];
+    for family in families {
+        let mut by = family.asns.iter().filter_map(|asn| ranks.get(asn));
+        let Some(first) = by.next() else { continue };
+        let (first, alone) = by.fold((first, true), |(first, _), rank| (first.min(rank), false));
+        of[*first].0.push(family.sighting.run);
+        if alone {
+            of[*first].1.push(family);
         }
-        let mut explained: Vec<usize> = with.iter().map(|one| one.sighting.run).collect();
-        explained.sort_unstable();
-        parts.push(Part { asns: intersection(&own).into_iter().collect(), runs: explained });
     }
-    parts
+    let parts = of.into_iter().filter(|(_, own)| !own.is_empty()).map(|(mut runs, own)| {
+        runs.sort_unstable();
+        Part { asns: intersection(&own).into_iter().collect(), runs }
+    });
+    parts.collect()
+}
+
+/// Who explains what a part does, each some of it.
+struct Instead {
+    /// The fewest of them.
+    each: Vec<u32>,
+    /// All that any of the runs allows, the part's own among them.
+    all: Vec<u32>,
 }
 
 /// Where runs only have a network in common that carries other packets to the target, and none has narrowed it down to that one by
 /// itself, it would take a device of it at each of those borders; and the networks on the near sides, each with a device of its own,
 /// explain as much. What an authority orders is done just so, and whoever stands behind all these borders would be named for it.
-/// Takes the others into the part, and says who explains what instead of whom.
-fn widen(part: &mut Part, families: &[&Family<'_>]) -> Option<(Vec<u32>, Vec<u32>)> {
+fn instead(part: &Part, families: &[&Family<'_>]) -> Option<Instead> {
     let others: Vec<BTreeSet<u32>> = families
         .iter()
-        .filter(|one| part.runs.contains(&one.sighting.run))
+        .filter(|one| part.runs.binary_search(&one.sighting.run).is_ok())
         .map(|one| one.asns.iter().copied().filter(|asn| !part.asns.contains(asn)).collect())
         .collect();
     if others.iter().any(BTreeSet::is_empty) {
         return None;
     }
+    let all: BTreeSet<u32> = others.iter().flatten().chain(&part.asns).copied().collect();
+    // So many, each with a block of its own, are no explanation beside one.
+    if all.len() > EXACT {
+        return None;
+    }
     let distinct: BTreeSet<&BTreeSet<u32>> = others.iter().collect();
-    let mut instead = hitting(&distinct.into_iter().collect::<Vec<_>>());
-    instead.sort_unstable();
-    let common = part.asns.clone();
-    let all: BTreeSet<u32> = others.into_iter().flatten().chain(common.iter().copied()).collect();
-    part.asns = all.into_iter().collect();
-    Some((common, instead))
+    let mut each = hitting(&distinct.into_iter().collect::<Vec<_>>());
+    each.sort_unstable();
+    Some(Instead { each, all: all.into_iter().collect() })
 }
 
 /// A smallest hitting set of `sets`, those that hit the most first.
@@ -417,23 +426,34 @@ fn hitting(sets: &[&BTreeSet<u32>]) -> Vec<u32> {
             }
         }
     }
-    let mut left: Vec<&BTreeSet<u32>> = sets.to_vec();
+    let mut of: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (place, set) in sets.iter().enumerate() {
+        for asn in *set {
+            of.entry(*asn).or_default().push(place);
+        }
+    }
+    let mut hit = vec![false; sets.len()];
     let mut chosen = Vec::new();
-    while !left.is_empty() {
-        let count = |asn: &u32| left.iter().filter(|set| set.contains(asn)).count();
-        let Some(best) = asns.iter().copied().max_by_key(|asn| (count(asn), std::cmp::Reverse(*asn))) else {
-            break;
-        };
-        left.retain(|set| !set.contains(&best));
+    loop {
+        let left = counts.iter().filter(|(_, count)| **count > 0);
+        let best = left.max_by_key(|(asn, count)| (**count, std::cmp::Reverse(**asn)));
+        let Some(best) = best.map(|(asn, _)| *asn) else { return chosen };
+        for place in of.get(&best).into_iter().flatten() {
+            if !std::mem::replace(&mut hit[*place], true) {
+                for asn in sets[*place] {
+                    counts.entry(*asn).and_modify(|count| *count -= 1);
+                }
+            }
+        }
         chosen.push(best);
     }
-    chosen
 }
 
 /// The runs that bear a part out: those to which each of its alternatives may be to blame.
 fn support(part: &Part, families: &[&Family<'_>]) -> BTreeSet<usize> {
     let bears = |one: &&&Family<'_>| {
-        part.runs.contains(&one.sighting.run) && part.asns.iter().all(|asn| one.asns.contains(asn))
+        part.runs.binary_search(&one.sighting.run).is_ok()
+            && part.asns.iter().all(|asn| one.asns.contains(asn))
     };
     families.iter().filter(bears).map(|one| one.sighting.run).collect()
 }

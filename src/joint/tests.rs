@@ -133,6 +133,10 @@ fn what_stands_behind_the_borders_of_several_is_not_named_for_all_of_them_if_it_
     let both = [fails("a", 101), fails("b", 102)];
     let joint = conclusion(&both);
     assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_inside_as", &[8359][..]), "{joint:#?}");
+    // One explains as much as two and is named first; that it could be the two is said.
+    let line =
+        "AS8359 would explain all of these paths, and AS101 and AS102 would as well, each those of its own";
+    assert!(joint.cannot_tell.iter().any(|one| one.starts_with(line)), "{joint:#?}");
     // It would take a device of it at each border now; two providers that each drop are no stranger.
     let through = "198.51.100.1=49063 203.0.113.77=8359 192.0.2.13=19905 185.70.40.101=19905";
     let [a, b] = both;
@@ -143,8 +147,6 @@ fn what_stands_behind_the_borders_of_several_is_not_named_for_all_of_them_if_it_
         "{joint:#?}"
     );
     assert!(joint.cannot_tell.iter().any(|line| line.contains("not everywhere in it")), "{joint:#?}");
-    let line =
-        "AS8359 would explain all of these paths, and AS101 and AS102 would as well, each those of its own";
     assert!(joint.cannot_tell.iter().any(|one| one.starts_with(line)), "{joint:#?}");
     // Nor is anybody, if it is refusals that come from either side of these borders.
     let refused = |mut run: Document| {
@@ -317,4 +319,22 @@ fn ten_thousand_places_are_one_question() {
         });
     }
     assert_eq!(conclusion(&runs).asns, [8359]);
+    // Nor are they more if it carries some: thousands that each drop at the same neighbour are no explanation.
+    let through = "198.51.100.1=49063 203.0.113.77=8359 192.0.2.13=19905 185.70.40.101=19905";
+    runs.push(own("one more", "reachable", &[], through));
+    let joint = conclusion(&runs);
+    assert_eq!(joint.asns, [8359]);
+    assert!(joint.cannot_tell.iter().any(|line| line.contains("not everywhere in it")));
+}
+
+#[test]
+fn two_thousand_culprits_are_two_thousand_parts() {
+    let fails = |asn: u32| {
+        own(&format!("probe {asn}"), "lost_inside_as", &[asn], &format!("203.0.113.1={asn} * * *"))
+    };
+    let mut runs: Vec<Document> = (100_000..102_000).map(fails).collect();
+    runs.push(own("c", "reachable", &[], WORKS));
+    let joint = conclusion(&runs);
+    assert_eq!((joint.kind, joint.parts.len()), ("lost_inside_as", 2000));
+    assert!(joint.parts.iter().all(|part| part.asns.len() == 1 && part.runs.len() == 1));
 }

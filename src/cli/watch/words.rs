@@ -25,7 +25,8 @@ Events:
 Exit status:
    0  ended by Ctrl-C, by SIGTERM, or after --count
    2  wrong arguments
-   3  environment: no privilege, a history that cannot be written or is in use
+   3  environment: no privilege, no such interface at the beginning, a history that cannot
+      be written or is in use
    4  a history that is none, or of a newer version, or damaged
 The first Ctrl-C breaks the present run off and puts everything away; the second ends at once.";
 
