@@ -5,7 +5,7 @@
 //! and it may have dropped before or after it counted. A trace printed by another tool has a few probes a hop and no coin, so
 //! that its bounds are firm only where enough of them were silent and the reference was not.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use crate::trace::ReplyKind;
@@ -38,6 +38,8 @@ pub struct Bounds {
 pub struct Around<'a> {
     /// A router's address → networks of the addresses seen right before it.
     before: HashMap<IpAddr, BTreeSet<u32>>,
+    /// A network → how many others a path shows before it → the last of those.
+    deep: HashMap<u32, BTreeMap<usize, BTreeSet<u32>>>,
     /// Whether two networks are neighbours, where there is data.
     adjacent: Option<&'a dyn Fn(u32, u32) -> Option<bool>>,
 }
@@ -45,11 +47,15 @@ pub struct Around<'a> {
 impl<'a> Around<'a> {
     /// Nothing seen yet.
     pub fn new(adjacent: Option<&'a dyn Fn(u32, u32) -> Option<bool>>) -> Self {
-        Self { before: HashMap::new(), adjacent }
+        Self { before: HashMap::new(), deep: HashMap::new(), adjacent }
     }
 
     /// Adds a path.
     pub fn learn(&mut self, path: &Path) {
+        let crossed = networks(path.hops.iter().filter(|hop| answers(hop)));
+        for (depth, pair) in crossed.windows(2).enumerate() {
+            self.deep.entry(pair[1]).or_default().entry(depth + 1).or_default().insert(pair[0]);
+        }
         for pair in path.hops.windows(2) {
             if pair[1].ttl != pair[0].ttl + 1 {
                 continue;
@@ -63,10 +69,12 @@ impl<'a> Around<'a> {
         }
     }
 
-    /// The networks whose addresses the routers show that stand at a change of networks between places `from` and `to` of a
-    /// path, where one of them shows more than its neighbours': it may be anybody's of them, or another's.
-    fn unseen(&self, lane: &Lane<'_>, from: usize, to: usize) -> Option<BTreeSet<u32>> {
+    /// The networks whose addresses the routers show that stand at a change of networks between place `from` of a path and the
+    /// first change behind place `before`, where one of them shows more than its neighbours': it may be anybody's of them, or
+    /// another's.
+    fn unseen(&self, lane: &Lane<'_>, from: usize, before: usize) -> Option<BTreeSet<u32>> {
         let mut found: Option<BTreeSet<u32>> = None;
+        let to = lane.next_change(before);
         for at in from..to.min(lane.hops.len().saturating_sub(1)) {
             let (near, far) = (lane.hops[at], lane.hops[at + 1]);
             let address = far.responders.iter().find_map(|one| one.address);
@@ -74,8 +82,42 @@ impl<'a> Around<'a> {
                 let seen = address.and_then(|address| self.before.get(&address));
                 found.get_or_insert_default().extend(seen.into_iter().flatten());
             }
+            // A single router that shows another's address is next to the change.
+            if let Some(between) = self.between(lane, at).filter(|_| at <= before) {
+                found.get_or_insert_default().extend(between);
+            }
         }
         found
+    }
+
+    /// Whether a network that shows no address may stand at the change of networks behind place `at` of a path, because others
+    /// come to a network behind it through more networks than this path shows; and those by which they come into the next one.
+    /// A network that is crossed by one router, its links numbered by its neighbours, shows none; where everybody's path is as
+    /// long, that this is so is no more likely here than elsewhere.
+    fn between(&self, lane: &Lane<'_>, at: usize) -> Option<BTreeSet<u32>> {
+        let (near, far) = (owners(lane.hops[at]), owners(lane.hops[at + 1]));
+        let (one, other) = (*near.first()?, *far.first()?);
+        if far.contains(&one) || near.contains(&other) {
+            return None;
+        }
+        if self.adjacent.is_some_and(|test| test(one, other) == Some(true)) {
+            return None;
+        }
+        let depth = networks(lane.hops[..=at].iter().copied()).len();
+        let rest = networks(lane.hops[at + 1..].iter().copied());
+        let deeper = |asn: u32, depth: usize| {
+            self.deep.get(&asn).into_iter().flat_map(move |rows| rows.range(depth + 1..))
+        };
+        if !rest.iter().enumerate().any(|(more, asn)| deeper(*asn, depth + more).next().is_some()) {
+            return None;
+        }
+        Some(
+            deeper(other, depth)
+                .flat_map(|(_, last)| last)
+                .copied()
+                .filter(|asn| !near.contains(asn))
+                .collect(),
+        )
     }
 
     /// The same for a border that a run of our own names: between its `after` and the network behind its `before`.
@@ -89,7 +131,7 @@ impl<'a> Around<'a> {
             };
             let to = place(bounds.before);
             let (from, to) = (place(bounds.after).or(to).unwrap_or(0), to.unwrap_or(0));
-            if let Some(seen) = self.unseen(&lane, from, lane.next_change(to)) {
+            if let Some(seen) = self.unseen(&lane, from, to) {
                 found.get_or_insert_default().extend(seen);
             }
         }
@@ -134,6 +176,13 @@ fn owners(hop: &Hop) -> &[u32] {
 pub fn on(path: &Path) -> BTreeSet<u32> {
     let hops = path.hops.iter().flat_map(|hop| hop.responders.iter().flat_map(systems));
     hops.chain(path.asn.iter().filter(|_| path.reached)).copied().collect()
+}
+
+/// The networks that hops show, one after another.
+fn networks<'a>(hops: impl Iterator<Item = &'a Hop>) -> Vec<u32> {
+    let mut all: Vec<u32> = hops.filter_map(|hop| owners(hop).first()).copied().collect();
+    all.dedup();
+    all
 }
 
 fn answers(hop: &Hop) -> bool {
@@ -245,7 +294,7 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
         let before = lane.hops[m].responders.iter().find_map(|one| one.address);
         gap |= lane.hops[m].ttl > last.ttl.saturating_add(1);
         let end = lane.next_change(m);
-        let unseen = around.unseen(&lane, k, end);
+        let unseen = around.unseen(&lane, k, m);
         let hidden = unseen.is_some() || lane.hides(k, end);
         asns.extend(unseen.into_iter().flatten());
         let firm = same && probes >= SILENT && !hidden && !asns.is_empty();

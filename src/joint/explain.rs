@@ -292,9 +292,11 @@ fn without_transit(
         // Somebody's text has firm bounds, but nobody saw the target alive.
         return Explained { doubts, ..Explained::nothing("weak") };
     }
-    // Ranges of our own runs list networks without accusing any.
-    let ranges: Vec<&Family<'_>> =
-        families.iter().filter(|one| one.sighting.kind.as_deref() == Some("lost_in_as_range")).collect();
+    // Ranges of our own runs, and borders that other paths made open, list networks without accusing any.
+    let lists = |kind: &str| ["lost_in_as_range", "lost_at_as_border"].contains(&kind);
+    let open =
+        |one: &&Family<'_>| !one.sighting.bounds.firm && one.sighting.kind.as_deref().is_some_and(lists);
+    let ranges: Vec<&Family<'_>> = families.iter().filter(open).collect();
     let asns = match ranges.is_empty() {
         true => BTreeSet::new(),
         false => intersection(&ranges),

@@ -207,6 +207,36 @@ fn a_router_that_shows_addresses_of_two_neighbours_may_be_a_third_networks() {
 }
 
 #[test]
+fn where_others_come_through_one_network_more_this_path_may_hide_one() {
+    // 300 is crossed by one router here and its links are numbered by its neighbours: it shows no address.
+    let border = |way: &str| {
+        let mut run =
+            own("a", "lost_at_as_border", &[500, 200], "203.0.113.1=500 203.0.113.2=500 203.0.113.3=500 * *");
+        let verdict = run.verdict.as_mut().unwrap();
+        (verdict.after, verdict.before) = (Some("203.0.113.3".to_owned()), Some("192.0.2.1".to_owned()));
+        let way = format!("{way} 192.0.2.1=200 192.0.2.5=200 185.70.40.103=19905");
+        run.references = vec![serde_json::from_value(path(NEIGHBOUR, Some(19905), &way, true)).unwrap()];
+        run
+    };
+    let near = "203.0.113.1=500 203.0.113.2=500 203.0.113.3=500";
+    let works = |hops: &str| {
+        own("b", "reachable", &[], &format!("{hops} 192.0.2.9=200 192.0.2.13=200 185.70.40.101=19905"))
+    };
+    let deeper = works("198.51.100.1=501 198.51.100.5=300");
+    let joint = conclusion(&[border(near), deeper.clone()]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_in_as_range", &[200, 300, 500][..]), "{joint:#?}");
+    // As long as this one: nothing says that anything is hidden.
+    let joint = conclusion(&[border(near), works("198.51.100.1=501")]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_at_as_border", &[200, 500][..]), "{joint:#?}");
+    // Nor where the two are known to be neighbours.
+    let known =
+        |one: u32, other: u32| Some([(200, 500), (200, 19905)].contains(&(one.min(other), one.max(other))));
+    let hints = Hints { adjacent: Some(&known), ..Hints::default() };
+    let joint = conclude(&[border(near), deeper], &hints).unwrap();
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_at_as_border", &[200, 500][..]), "{joint:#?}");
+}
+
+#[test]
 fn nobody_on_the_way_is_named_for_a_host_that_is_silent_everywhere() {
     let all = "203.0.113.1=57681 203.0.113.5=8359 192.0.2.13=19905 *";
     let joint =
