@@ -103,6 +103,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
+/// Whether the program takes these arguments, the first being its own name; nothing is done. What is said is what the user
+/// would be told.
+///
+/// ```
+/// let words = |text: &str| text.split(' ').map(Into::into).collect::<Vec<std::ffi::OsString>>();
+/// assert!(lasthop::cli::accepts(words("lasthop diagnose mx1.example 25 -r mx2.example")).is_ok());
+/// assert!(lasthop::cli::accepts(words("lasthop diagnose --no-such-flag")).is_err());
+/// ```
+///
+/// # Errors
+/// What is wrong with them, as text for a terminal.
+pub fn accepts(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    match Args::try_parse_from(arguments) {
+        Err(error) if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Err(error.to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Help and version are answers; everything else is a usage error, in JSON too if that was asked for.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {

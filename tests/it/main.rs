@@ -4,6 +4,7 @@ mod agreement;
 mod batch;
 mod bundle;
 mod db;
+mod docs;
 mod evidence;
 #[cfg(feature = "fetch")]
 mod fetch;
