@@ -20,7 +20,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_lasthop");
 /// Flags of other programs that the pages name.
 const FOREIGN_FLAGS: &[&str] = &[
     "--bench",
+    "--csv",
     "--features",
+    "--locked",
     "--no-default-features",
     "--path",
     "--quick",
@@ -138,7 +140,7 @@ fn calls(command: &str) -> Vec<Vec<OsString>> {
     let mut word: Option<String> = None;
     let mut quote = None;
     let mut letters = command.replace("\\\n", " ").chars().collect::<Vec<_>>().into_iter().peekable();
-    let mut end = |word: &mut Option<String>, all: &mut Vec<Vec<String>>| {
+    let end = |word: &mut Option<String>, all: &mut Vec<Vec<String>>| {
         if let Some(word) = word.take() {
             all.last_mut().unwrap().push(word);
         }
