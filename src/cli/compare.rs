@@ -117,5 +117,6 @@ fn open(path: &Path, reader: &Reader<'_>, documents: &mut Vec<Document>) -> Resu
 fn is_ours(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    bundle::is_bundle(head) || (text.starts_with('{') && (text.contains("\"lasthop.run/") || text.contains("\"lasthop.set/")))
+    bundle::is_bundle(head)
+        || (text.starts_with('{') && (text.contains("\"lasthop.run/") || text.contains("\"lasthop.set/")))
 }

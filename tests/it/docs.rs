@@ -44,7 +44,8 @@ fn pages() -> Vec<PathBuf> {
     for folder in ["", "docs", "docs/ru"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|ending| ending == "md") && (!folder.is_empty() || readme(&path)) {
+            if path.extension().is_some_and(|ending| ending == "md") && (!folder.is_empty() || readme(&path))
+            {
                 found.push(path.strip_prefix(root()).unwrap().to_path_buf());
             }
         }
@@ -241,7 +242,8 @@ fn run(page: &Path) -> Vec<String> {
         if block.language != "console" && block.language != "sh" {
             let hides = block.lines.iter().any(|line| line.trim_start_matches("$ ").starts_with("lasthop "));
             if hides {
-                faults.push(format!("{}: commands in a block that is no console and no sh", place(block.line)));
+                faults
+                    .push(format!("{}: commands in a block that is no console and no sh", place(block.line)));
             }
             continue;
         }
@@ -259,7 +261,12 @@ fn run(page: &Path) -> Vec<String> {
             command.args(["120", "sh", "-c", &format!("{{ {}\n}} 2>&1", step.command)]);
             command.current_dir(folder.path()).stdin(Stdio::null()).env_clear();
             let kept = [("PATH", path.as_str()), ("HOME", folder.path().to_str().unwrap())];
-            command.envs(kept).envs([("NO_COLOR", "1"), ("COLUMNS", "80"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]);
+            command.envs(kept).envs([
+                ("NO_COLOR", "1"),
+                ("COLUMNS", "80"),
+                ("LC_ALL", "C.UTF-8"),
+                ("TZ", "UTC"),
+            ]);
             let output = command.output().unwrap();
             let printed = String::from_utf8_lossy(&output.stdout).into_owned();
             if output.status.code() != Some(step.status) {
@@ -359,7 +366,8 @@ fn every_flag_that_the_pages_name_is_there() {
     let is_part = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
     let flags = |text: &str| -> BTreeSet<String> {
         let starts = text.match_indices("--").filter(|(at, _)| !text[..*at].ends_with(is_part));
-        let words = starts.map(|(at, _)| text[at..].chars().take_while(|one| is_part(*one)).collect::<String>());
+        let words =
+            starts.map(|(at, _)| text[at..].chars().take_while(|one| is_part(*one)).collect::<String>());
         words.filter(|word| word.len() > 3 && !word.starts_with("---")).collect()
     };
     let known = flags(&man);
@@ -373,6 +381,102 @@ fn every_flag_that_the_pages_name_is_there() {
         }
     }
     assert!(unknown.is_empty(), "{}", unknown.join("\n"));
+}
+
+#[test]
+fn every_example_of_the_help_is_taken_and_each_command_has_one() {
+    let mut of = BTreeSet::new();
+    for (command, example) in lasthop::cli::examples() {
+        of.insert(command.join(" "));
+        let words = calls(example);
+        assert_eq!(words.len(), 1, "{example}");
+        let below: Vec<OsString> = command.iter().map(OsString::from).collect();
+        assert!(
+            command.is_empty() || words[0][1..].starts_with(&below),
+            "{example} is no example of {command:?}"
+        );
+        if let Err(error) = lasthop::cli::accepts(words[0].clone()) {
+            panic!("{example}\n{error}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new(PROGRAM).arg("man").arg("--dir").arg(folder.path()).status().unwrap();
+    assert!(status.success());
+    let mut pages = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let page = fs::read_to_string(&path).unwrap();
+        let name = path.file_stem().unwrap().to_string_lossy().replace('-', " ");
+        assert!(page.contains(".TH") && page.contains("SYNOPSIS"), "{name}");
+        let command = name.strip_prefix("lasthop").unwrap().trim_start();
+        assert!(of.contains(command), "'{command}' has no example");
+        assert!(page.contains("Examples:"), "{name}");
+        pages += 1;
+    }
+    assert!(pages >= 17, "{pages} pages");
+    let one = Command::new(PROGRAM).args(["man", "db", "lookup"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&one.stdout).contains("lasthop\\-db\\-lookup"), "{one:?}");
+    assert_eq!(Command::new(PROGRAM).args(["man", "nothing"]).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn examples_that_need_no_network_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = [
+        "demo",
+        "watch --simulate",
+        "watch report",
+        "watch export",
+        "db lookup 8",
+        "db info",
+        "config",
+        "man",
+        "schema",
+        "completions",
+    ];
+    let mut ran = 0;
+    let examples: Vec<&str> = lasthop::cli::examples().map(|(_, example)| example).collect();
+    for example in examples {
+        if !alone
+            .iter()
+            .any(|start| example.strip_prefix("lasthop ").is_some_and(|rest| rest.starts_with(start)))
+        {
+            continue;
+        }
+        let words = &calls(example)[0];
+        let output = Command::new(PROGRAM)
+            .args(&words[1..])
+            .current_dir(folder.path())
+            .env_clear()
+            .env("HOME", folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{example}: {}", String::from_utf8_lossy(&output.stderr));
+        ran += 1;
+    }
+    assert!(ran >= 12, "{ran}");
+}
+
+#[path = "../../examples/diagnose.rs"]
+mod embedding;
+#[path = "../../examples/recording.rs"]
+mod recording;
+
+#[test]
+fn the_example_of_embedding_concludes_and_reports() {
+    let mut report = Vec::new();
+    let verdict = embedding::diagnose("proton", &mut report).unwrap();
+    assert_eq!((verdict.kind, verdict.asns[0].0), (Kind::LostInsideAs, 8359));
+    assert!(String::from_utf8(report).unwrap().starts_with("LOST INSIDE AS8359"));
+    assert!(embedding::diagnose("no such", &mut Vec::new()).is_err());
+}
+
+#[test]
+fn the_picture_of_the_demo_is_what_it_prints() {
+    let picture = recording::picture(PROGRAM).unwrap();
+    let kept = fs::read_to_string(root().join("docs/img/demo.svg")).unwrap();
+    assert!(picture.contains("LOST INSIDE AS8359") && picture.starts_with("<svg"), "{}", &picture[..200]);
+    assert!(picture == kept, "draw it anew: cargo build && cargo run --example recording");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod agreement;
 mod batch;
 mod bundle;
+mod config;
 mod db;
 mod docs;
 mod evidence;
