@@ -63,7 +63,7 @@ pub enum Command {
     /// Ask, build and compare offline IP-to-AS tables
     Db(Db),
     /// Show what is set, and where: by the settings file, the environment, or not at all
-    Config(Config),
+    Config(super::config::show::Config),
     /// Print the JSON schema of the documents
     Schema,
     /// Print a completion script
@@ -72,7 +72,7 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
     /// Print the man pages
-    Man(Man),
+    Man(super::shell::Man),
 }
 
 #[derive(Debug, clap::Args)]
@@ -343,27 +343,6 @@ pub struct Verify {
     #[arg(long, value_name = "FILE")]
     pub ixp: Vec<PathBuf>,
     /// One JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Man {
-    /// The command whose page it is, such as diagnose, or db lookup [default: all pages, one behind the other]
-    #[arg(value_name = "COMMAND", num_args = 0..=2)]
-    pub command: Vec<String>,
-    /// Write the page of every command to a file of this folder: lasthop.1, lasthop-diagnose.1, lasthop-db-lookup.1
-    #[arg(long, value_name = "DIR", conflicts_with = "command")]
-    pub dir: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Config {
-    /// A command, such as diagnose or db-lookup: every flag of it, what holds, and where that is from [default: what is set, of
-    /// all commands]
-    #[arg(value_name = "COMMAND")]
-    pub command: Option<String>,
-    /// One JSON document with every flag of every command
     #[arg(long)]
     pub json: bool,
 }

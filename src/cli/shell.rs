@@ -1,10 +1,10 @@
 //! What the shell and other programs want: completions, the man page, the JSON schema.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Command;
 
-use super::args;
 use super::examples;
 use super::exit::Exit;
 use super::failure::{Failure, unwritable};
@@ -12,6 +12,17 @@ use super::output;
 use crate::report;
 use crate::trace::schema::{self, WordLists};
 use crate::verdict::{Kind, Mechanism, Reason, Scope};
+
+/// The words of `lasthop man`.
+#[derive(Debug, clap::Args)]
+pub struct Man {
+    /// The command whose page it is, such as diagnose, or db lookup [default: all pages, one behind the other]
+    #[arg(value_name = "COMMAND", num_args = 0..=2)]
+    pub command: Vec<String>,
+    /// Write the page of every command to a file of this folder: lasthop.1, lasthop-diagnose.1, lasthop-db-lookup.1
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub dir: Option<PathBuf>,
+}
 
 /// `lasthop schema`.
 pub fn schema() -> Exit {
@@ -32,11 +43,11 @@ pub fn completions(shell: clap_complete::Shell) -> Exit {
 }
 
 /// `lasthop man`.
-pub fn man(words: &args::Man) -> Exit {
+pub fn man(words: &Man) -> Exit {
     told(pages(words))
 }
 
-fn pages(words: &args::Man) -> Result<(), Failure> {
+fn pages(words: &Man) -> Result<(), Failure> {
     let command = examples::command();
     if let Some(folder) = &words.dir {
         let failed = |error: io::Error| unwritable(&folder.display().to_string(), &error);

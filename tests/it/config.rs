@@ -132,8 +132,10 @@ fn every_flag_of_the_help_is_in_config() {
         let mut seen = 0;
         for option in options {
             let Some(at) = option.find("--") else { continue };
-            let name: String =
-                option[at + 2..].chars().take_while(|one| one.is_ascii_lowercase() || *one == '-').collect();
+            let name: String = option[at + 2..]
+                .chars()
+                .take_while(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || *one == '-')
+                .collect();
             if name == "help" || name == "version" {
                 continue;
             }

@@ -21,9 +21,11 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_lasthop");
 const FOREIGN_FLAGS: &[&str] = &[
     "--bench",
     "--csv",
+    "--example",
     "--features",
     "--locked",
     "--no-default-features",
+    "--open",
     "--path",
     "--quick",
     "--raw",
@@ -140,13 +142,13 @@ fn calls(command: &str) -> Vec<Vec<OsString>> {
     let mut all = vec![Vec::new()];
     let mut word: Option<String> = None;
     let mut quote = None;
-    let mut letters = command.replace("\\\n", " ").chars().collect::<Vec<_>>().into_iter().peekable();
+    let letters = command.replace("\\\n", " ").chars().collect::<Vec<_>>();
     let end = |word: &mut Option<String>, all: &mut Vec<Vec<String>>| {
         if let Some(word) = word.take() {
             all.last_mut().unwrap().push(word);
         }
     };
-    while let Some(letter) = letters.next() {
+    for letter in letters {
         match (quote, letter) {
             (Some(mark), _) if letter == mark => quote = None,
             (Some(_), _) => word.get_or_insert_default().push(letter),
@@ -495,4 +497,67 @@ fn the_lists_in_the_pages_are_whole() {
     for format in Format::ALL {
         assert!(formats.contains(&format!("| `{}` |", format.word())), "formats.md has no {}", format.word());
     }
+}
+
+/// What the program says where it fails, from its source: the kind, and the words of the call up to its end.
+fn failures() -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join("src/cli")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            for call in ["usage", "environment", "input"] {
+                for (at, start) in code.match_indices(&format!("Failure::{call}(")) {
+                    let rest = &code[at + start.len()..];
+                    let mut depth = 1;
+                    let end = rest.find(|one: char| {
+                        depth += i32::from(one == '(') - i32::from(one == ')');
+                        depth == 0
+                    });
+                    let body = rest[..end.unwrap()].split_whitespace().collect::<Vec<_>>().join(" ");
+                    found.push((path.display().to_string(), call.to_owned(), body));
+                }
+            }
+        }
+    }
+    assert!(found.len() > 120, "{}", found.len());
+    found
+}
+
+#[test]
+fn every_failure_shows_a_way_out_and_its_kind_is_explained() {
+    let page = text(Path::new("docs/errors.md"));
+    let explained = |kind: &str| {
+        let rows = page.lines().filter(|line| line.starts_with("| `"));
+        rows.filter_map(|row| row.split('|').nth(1)).any(|cell| cell.contains(&format!("`{kind}`")))
+    };
+    let mut faults = Vec::new();
+    for (file, call, body) in failures() {
+        if body.trim_end_matches(',').ends_with(" None") || body.ends_with("\"\"") {
+            faults.push(format!("{file}: no way out: {body}"));
+        }
+        let kind = match call.as_str() {
+            "environment" => body.strip_prefix('"').and_then(|rest| rest.split('"').next()),
+            call => Some(call),
+        };
+        // One that is worked out is looked at below.
+        if let Some(kind) = kind.filter(|kind| !explained(kind)) {
+            faults.push(format!("{file}: errors.md has no kind {kind}"));
+        }
+        // A sentence begins small, since `lasthop: ` stands before it, and names what it is about.
+        let message = body.split('"').nth(if call == "environment" { 3 } else { 1 }).unwrap_or_default();
+        if message.ends_with('.') || message.starts_with("Error") || message.starts_with("error") {
+            faults.push(format!("{file}: no sentence as the others: {message}"));
+        }
+    }
+    for kind in ["interface", "no_route", "privilege", "network", "opt_out"] {
+        assert!(explained(kind), "{kind}");
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -186,7 +186,7 @@ fn refused(error: &clap::Error, held: &[Held<'_>]) -> Failure {
 fn wrong_value(given: &Given, wrong: &str) -> Failure {
     Failure::usage(
         format!("{}: {wrong}", given.place),
-        "lasthop config COMMAND shows every key with its value; docs/config.md has the forms",
+        "lasthop config COMMAND shows every key with its value",
     )
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::flags::{self, Flag};
 use super::{Settings, fault};
-use crate::cli::args::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -15,6 +14,18 @@ use crate::report::{self, safe};
 
 /// Variables whose values are secrets: whether they are set is told, and nothing else.
 const SECRETS: [&str; 3] = ["LASTHOP_ATLAS_KEY", "LASTHOP_GLOBALPING_TOKEN", "LASTHOP_KEY_PASSWORD"];
+
+/// The words of `lasthop config`.
+#[derive(Debug, clap::Args)]
+pub struct Config {
+    /// A command, such as diagnose or db-lookup: every flag of it, what holds, and where that is from [default: what is set, of
+    /// all commands]
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+    /// One JSON document with every flag of every command
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// One flag, as it is told to a program.
 #[derive(Debug, Serialize)]

@@ -46,7 +46,7 @@ pub struct Settings {
     /// The file, and whether it is there.
     pub file: Option<(PathBuf, bool)>,
     entries: Vec<Entry>,
-    variables: Vec<(String, Result<Vec<String>, String>)>,
+    variables: Vec<(String, Vec<String>)>,
 }
 
 impl Settings {
@@ -77,8 +77,6 @@ impl Settings {
         for (at, name) in flag.variables().iter().enumerate() {
             let found = self.variables.iter().find(|(known, _)| known == name);
             if let Some((_, values)) = found {
-                // What cannot be read as a list is one value, which the flag's own parser may refuse.
-                let values = values.clone().unwrap_or_else(|text| vec![text]);
                 return Some(Given {
                     values: values.iter().map(|value| spoken(flag, value)).collect(),
                     place: name.clone(),
@@ -101,7 +99,7 @@ impl Settings {
     }
 
     /// Variables that begin like ours and are no flag's, with the name that may be meant.
-    pub fn unknown<'a>(&self, known: &'a [Flag]) -> Vec<(String, Option<String>)> {
+    pub fn unknown(&self, known: &[Flag]) -> Vec<(String, Option<String>)> {
         let names: Vec<String> = known.iter().flat_map(Flag::variables).collect();
         let strange = self.variables.iter().map(|(name, _)| name).filter(|name| {
             !names.contains(name) && !TAKEN.iter().any(|taken| name.strip_prefix(PREFIX) == Some(taken))
@@ -122,32 +120,20 @@ fn spoken(flag: &Flag, value: &str) -> String {
     }
 }
 
-/// Our variables; one that is empty is not set, one that begins with `[` is a list.
-fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<(String, Result<Vec<String>, String>)> {
+/// Our variables; one that is empty is not set, one that begins with `[` is a list. What looks like a list and is none is one
+/// value, which the flag's own parser may refuse.
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<(String, Vec<String>)> {
     let ours = all.filter_map(|(name, value)| {
         let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
         let value = value.to_string_lossy().into_owned();
         (!value.is_empty()).then_some((name, value))
     });
-    let mut found: Vec<_> = ours
-        .map(|(name, value)| {
-            let list = value.trim_start().starts_with('[').then(|| DeValue::parse(&value).ok()).flatten();
-            let words = list.and_then(|list| words(list.get_ref()).ok());
-            (
-                name,
-                words.map_or_else(
-                    || {
-                        if value.trim_start().starts_with('[') {
-                            Err(value.clone())
-                        } else {
-                            Ok(vec![value.clone()])
-                        }
-                    },
-                    Ok,
-                ),
-            )
-        })
-        .collect();
+    let list = |value: &str| {
+        let list = DeValue::parse(value).ok().filter(|_| value.starts_with('['))?;
+        words(list.get_ref()).ok()
+    };
+    let mut found: Vec<_> =
+        ours.map(|(name, value)| (name, list(value.trim()).unwrap_or_else(|| vec![value.clone()]))).collect();
     found.sort();
     found
 }
@@ -165,6 +151,12 @@ fn contents(path: &Path, named: bool) -> Result<Option<String>, Failure> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return Ok(None),
+        // A home that cannot even be looked into is somebody else's: HOME was kept across a change of the user.
+        Err(error)
+            if error.kind() == io::ErrorKind::PermissionDenied && !named && path.metadata().is_err() =>
+        {
+            return Ok(None);
+        }
         Err(error) => return Err(unusable(&error_text(&error), do_without())),
     };
     let about = file.metadata().map_err(|error| unusable(&error_text(&error), do_without()))?;
