@@ -53,6 +53,8 @@
 //! assert_eq!(found.verdict.asns[0].0, 8359);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! `docs/library.md` goes on from there to a report, and `examples/diagnose.rs` is the same as a program.
 
 pub mod asdb;
 pub mod bundle;
@@ -77,3 +79,8 @@ pub mod trace;
 pub mod verdict;
 #[cfg(feature = "watch")]
 pub mod watch;
+
+/// The examples of the book's page about the library run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+pub struct LibraryPage;

@@ -62,6 +62,8 @@ pub enum Command {
     Watch(Box<super::watch::Watch>),
     /// Ask, build and compare offline IP-to-AS tables
     Db(Db),
+    /// Show what is set, and where: by the settings file, the environment, or not at all
+    Config(super::config::show::Config),
     /// Print the JSON schema of the documents
     Schema,
     /// Print a completion script
@@ -69,8 +71,8 @@ pub enum Command {
         /// The shell it is for
         shell: clap_complete::Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print the man pages
+    Man(super::shell::Man),
 }
 
 #[derive(Debug, clap::Args)]

@@ -113,9 +113,10 @@ fn open(path: &Path, reader: &Reader<'_>, documents: &mut Vec<Document>) -> Resu
     Ok(false)
 }
 
-/// A bundle or a run of our own, by its first bytes.
+/// A bundle or a run of our own, by its beginning: programs that sort the keys of JSON put `schema` behind the paths.
 fn is_ours(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(&head[..head.len().min(512)]);
+    let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    bundle::is_bundle(head) || (text.starts_with('{') && text.contains("\"lasthop."))
+    bundle::is_bundle(head)
+        || (text.starts_with('{') && (text.contains("\"lasthop.run/") || text.contains("\"lasthop.set/")))
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args;
@@ -147,19 +148,22 @@ fn fits(topology: &Topology, found: &Diagnosis) -> bool {
     topology.verdicts.iter().any(|right| right.fits(kind, &verdict.asns, mechanism, scope, reason))
 }
 
-fn with_truth(document: &Document, name: &str, topology: &Topology, right: bool) -> Value {
-    let mut value = serde_json::to_value(document).unwrap_or_default();
-    if let Some(object) = value.as_object_mut() {
-        object.insert(
-            "scenario".to_owned(),
-            json!({
-                "name": name,
-                "title": topology.title,
-                "truth": topology.truth,
-                "verdicts": topology.verdicts.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                "concluded_right": right,
-            }),
-        );
-    }
-    value
+/// The document with what the scenario says of itself behind it. The fields keep their order, so that the document is still
+/// known by its beginning.
+#[derive(Serialize)]
+struct WithTruth<'a> {
+    #[serde(flatten)]
+    document: &'a Document,
+    scenario: Value,
+}
+
+fn with_truth<'a>(document: &'a Document, name: &str, topology: &Topology, right: bool) -> WithTruth<'a> {
+    let scenario = json!({
+        "name": name,
+        "title": topology.title,
+        "truth": topology.truth,
+        "verdicts": topology.verdicts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "concluded_right": right,
+    });
+    WithTruth { document, scenario }
 }

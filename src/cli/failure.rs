@@ -132,6 +132,13 @@ pub fn unwritable(path: &str, error: &io::Error) -> Failure {
     )
 }
 
+/// A thread that the system does not give.
+#[cfg(feature = "watch")]
+pub fn no_thread(error: &io::Error) -> Failure {
+    let hint = "raise the limit of processes (ulimit -u, TasksMax= of a service), or end other programs";
+    Failure::environment("thread", format!("no thread can be started: {error}"), Some(hint.into()))
+}
+
 /// The system's words without the number it adds.
 pub fn error_text(error: &dyn std::error::Error) -> String {
     let text = error.to_string();

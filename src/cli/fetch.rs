@@ -321,7 +321,9 @@ fn bring(client: &Client, job: &Job, words: &Fetch, bar: &Bar) -> Result<Fetched
             Err(error) => return Err(failure(&error)),
         }
     }
-    Err(missing.as_ref().map_or_else(|| Failure::usage("no address", URL_HINT), failure))
+    Err(missing
+        .as_ref()
+        .map_or_else(|| Failure::usage("there is no address to fetch from", URL_HINT), failure))
 }
 
 fn failure(error: &Error) -> Failure {

@@ -224,7 +224,11 @@ fn environment(run: &Run, document: &Document, around: &Surroundings<'_>) -> Env
         schema: Environment::SCHEMA.to_owned(),
         tool: document.tool.clone(),
         program_sha256: net::program(),
-        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        command: std::env::args_os()
+            .map(|word| word.to_string_lossy().into_owned())
+            // What settings said is a part of what was asked for.
+            .chain(super::config::applied())
+            .collect(),
         seed: run.seed,
         kernel: net::kernel(),
         interface: document.vantage.interface.clone(),

@@ -16,7 +16,9 @@
 //! * `names`, `mx`: names resolved once, by whom was chosen; the mail hosts of a domain
 //! * `spf`, `mail`, `web`: who sends a domain's mail, both sides of it, and what a URL names
 //! * `simulated`: what measurements in a simulated Internet rest on
+//! * `config`: settings, from a file and the environment
 //! * `output`, `progress`: stdout for data, stderr for talk
+//! * `examples`: of every command, for its help
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
 mod app;
@@ -24,9 +26,11 @@ mod args;
 mod batch;
 mod cache;
 mod compare;
+mod config;
 mod db;
 mod demo;
 mod diagnose;
+mod examples;
 mod exit;
 mod failure;
 #[cfg(feature = "fetch")]
@@ -63,7 +67,7 @@ mod web;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
 
 use args::{Args, Command};
@@ -73,9 +77,18 @@ use failure::Failure;
 /// Runs the program with these arguments, the first being its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let mut args = match Args::try_parse_from(&arguments) {
+    let command = examples::command();
+    let asks_json = || arguments.iter().any(|argument| argument == "--json");
+    let parsed = match config::parse(&command, &arguments) {
+        Ok(matches) => Args::from_arg_matches(&matches),
+        Err(Ok(error)) => Err(error),
+        Err(Err(failure)) => return failure.end(asks_json()).into(),
+    };
+    let mut args = match parsed {
         Ok(args) => args,
-        Err(error) => return usage(&error, &arguments).into(),
+        Err(error) => {
+            return usage(&error, asks_json() || config::wants_json(&command, &arguments)).into();
+        }
     };
     if let Command::Diagnose(given) = &mut args.command
         && let Some(url) = given.url.clone()
@@ -96,21 +109,47 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "watch")]
         Command::Watch(given) => watch::watch(given),
         Command::Db(given) => db::db(given),
+        Command::Config(given) => config::show::config(given, &command),
         Command::Schema => shell::schema(),
         Command::Completions { shell } => shell::completions(*shell),
-        Command::Man => shell::man(),
+        Command::Man(given) => shell::man(given),
     };
     exit.into()
 }
 
+/// Whether the program takes these arguments, the first being its own name; nothing is done. What is said is what the user
+/// would be told.
+///
+/// ```
+/// let words = |text: &str| text.split(' ').map(Into::into).collect::<Vec<std::ffi::OsString>>();
+/// assert!(lasthop::cli::accepts(words("lasthop diagnose mx1.example 25 -r mx2.example")).is_ok());
+/// assert!(lasthop::cli::accepts(words("lasthop diagnose --no-such-flag")).is_err());
+/// ```
+///
+/// # Errors
+/// What is wrong with them, as text for a terminal.
+pub fn accepts(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    match examples::command().try_get_matches_from(arguments) {
+        Err(error) if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Err(error.to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every command that the help gives as an example, behind the words of the command that it is an example of.
+pub fn examples() -> impl Iterator<Item = (&'static [&'static str], &'static str)> {
+    examples::all()
+}
+
 /// Help and version are answers; everything else is a usage error, in JSON too if that was asked for.
-fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
+fn usage(error: &clap::Error, asks_json: bool) -> Exit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // A reader that went away has had enough.
         let _ = error.print();
         return Exit::Ok;
     }
-    if arguments.iter().any(|argument| argument == "--json") {
+    if asks_json {
         let failure = Failure::usage_text(error);
         failure.document();
         failure.say();

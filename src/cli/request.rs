@@ -37,7 +37,7 @@ impl Endpoint {
             )),
         };
         if text.is_empty() {
-            return Err(Failure::usage("an empty host name", "name a host or give an address"));
+            return Err(Failure::usage("the name of a host is empty", "name a host or give an address"));
         }
         if text.contains("://") || text.contains('/') {
             let host = text.split("://").last().unwrap_or(text).split('/').next().unwrap_or("");
@@ -216,7 +216,13 @@ pub fn request(words: &Probing, beside: Beside<'_>, resolver: &Names) -> Result<
         addresses.iter().copied().filter(|one| Family::of(*one) == family).collect::<Vec<_>>()
     };
     let of_target = pick(&target_found.addresses);
-    let address = *of_target.first().ok_or_else(|| Failure::usage("no address", "name another host"))?;
+    let address = *of_target.first().ok_or_else(|| {
+        let host = &target.host;
+        Failure::usage(
+            format!("{host} has no address of this version of IP"),
+            "name another host, or choose with -4 or -6",
+        )
+    })?;
     probeable(&target.host, address)?;
     let size = words.size;
     if let Some(size) = size.filter(|size| family == Family::V6 && *size < LEAST_SIZE_V6) {

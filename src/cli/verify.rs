@@ -105,7 +105,10 @@ fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
 fn public_key(word: &str) -> Result<PublicKey, Failure> {
     let text = if Path::new(word).is_file() {
         std::fs::read_to_string(word).map_err(|error| {
-            Failure::input(format!("cannot read the key {word}: {}", error_text(&error)), None)
+            Failure::input(
+                format!("cannot read the key {word}: {}", error_text(&error)),
+                Some("make the file readable, or give the key itself".into()),
+            )
         })?
     } else {
         word.to_owned()

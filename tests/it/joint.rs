@@ -232,3 +232,20 @@ fn compare_looks_every_target_up() {
     assert_eq!(listed, [true, false, true]);
     assert_eq!(lasthop(&["compare", mail, "--registry", "no-such-list"]).status.code(), Some(4));
 }
+
+#[test]
+fn a_run_is_known_whatever_the_order_of_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = lasthop(&["demo", "--json"]).stdout;
+    // A value sorts its keys, so that `schema` comes behind the paths.
+    let sorted = serde_json::to_vec(&serde_json::from_slice::<Value>(&printed).unwrap()).unwrap();
+    assert!(!sorted.starts_with(b"{\"schema\""));
+    for (name, bytes) in [("printed.json", printed), ("sorted.json", sorted)] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let output = lasthop(&["compare", path.to_str().unwrap(), "--json"]);
+        assert_eq!(output.status.code(), Some(10), "{name}: {}", text(&output.stderr));
+        let set: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(set["conclusion"]["asns"], json!([8359]), "{name}");
+    }
+}

@@ -3,7 +3,9 @@
 mod agreement;
 mod batch;
 mod bundle;
+mod config;
 mod db;
+mod docs;
 mod evidence;
 #[cfg(feature = "fetch")]
 mod fetch;

@@ -300,7 +300,10 @@ fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure
         }
     }
     let none = none.as_ref().map(live::closed);
-    Err(none.unwrap_or_else(|| Failure::environment("no_route", "there is nobody to ask", None)))
+    Err(none.unwrap_or_else(|| {
+        let hint = "give a list with hosts that have an address of this version of IP";
+        Failure::environment("no_route", "no host of the list can be asked", Some(hint.into()))
+    }))
 }
 
 fn session(words: &Batch, wire: &LiveWire, data: &Data) -> Session {
@@ -409,7 +412,14 @@ impl<'a> Job<'a> {
             }
             let list = self.words.list.display().to_string();
             output::talk(&format!("{} line {}: {}", safe(&list), named.line, safe(&why)));
-            self.unmeasured(session, key, target, reference, Failure::environment("name", why, None))?;
+            let hint = "check the spelling, or write an address; --resume tries it again";
+            self.unmeasured(
+                session,
+                key,
+                target,
+                reference,
+                Failure::environment("name", why, Some(hint.to_owned())),
+            )?;
         }
         Ok(())
     }

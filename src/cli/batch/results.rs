@@ -233,7 +233,10 @@ impl Results {
             return Ok(());
         }
         let unreadable = |error: &io::Error| {
-            Failure::input(format!("cannot read {}: {}", path.display(), error_text(error)), None)
+            Failure::input(
+                format!("cannot read the results in {}: {}", path.display(), error_text(error)),
+                Some("make the file readable, or write to a new one".into()),
+            )
         };
         let mut input = BufReader::new(&mut *file);
         let mut text = Vec::new();
@@ -298,7 +301,12 @@ impl Results {
     /// Writes a result.
     pub fn tell(&mut self, document: &Document) -> Result<(), Failure> {
         let mut line = serde_json::to_vec(document).map_err(|error| {
-            Failure::environment("output", format!("a result cannot be written down: {error}"), None)
+            let hint = "this is a fault of lasthop: please report it with this line";
+            Failure::environment(
+                "output",
+                format!("a result cannot be written as JSON: {error}"),
+                Some(hint.into()),
+            )
         })?;
         line.push(b'\n');
         match &mut self.out {

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::words::Watch;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, no_thread};
 use crate::cli::output;
 use crate::net::Clock;
 use crate::report::safe;
@@ -69,9 +69,7 @@ impl Deliverer {
                 let _ = report.send(Delivered { event: event.id, ran, posted });
             }
         };
-        thread::Builder::new().name("deliver".into()).spawn(deliver).map_err(|error| {
-            Failure::environment("thread", format!("no thread can be started: {error}"), None)
-        })?;
+        thread::Builder::new().name("deliver".into()).spawn(deliver).map_err(|error| no_thread(&error))?;
         Ok(Self { line: Some((events, done)), open, finished })
     }
 

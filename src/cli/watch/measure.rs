@@ -14,7 +14,7 @@ use crate::cli::args::{self, Diagnose, Keeping, Output, Probing};
 use crate::cli::cache::Cache;
 use crate::cli::demo;
 use crate::cli::diagnose::{self, Compared};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, no_thread};
 use crate::cli::live::{self, Data, Files, Live, Socket};
 use crate::cli::names::Names;
 use crate::cli::opt_out::OptOut;
@@ -216,7 +216,10 @@ impl LiveSource {
         let steer =
             Steer { source: probing.way.source, mark: probing.way.fwmark, vrf: probing.way.vrf.clone() };
         let (answer, opened) = mpsc::channel();
-        let gone = || Failure::environment("network", "the thread that opens sockets has ended", None);
+        let gone = || {
+            let hint = "start the watch again; please report it with the lines above";
+            Failure::environment("network", "the thread that opens sockets has ended", Some(hint.into()))
+        };
         let opener = self.opener.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         opener.send((request.clone(), steer, answer)).map_err(|_| gone())?;
         opened.recv().map_err(|_| gone())?
@@ -235,7 +238,7 @@ fn opener() -> Result<mpsc::Sender<Asked>, Failure> {
     };
     match thread::Builder::new().name("opener".into()).spawn(run) {
         Ok(_) => Ok(sender),
-        Err(error) => Err(Failure::environment("thread", format!("no thread can be started: {error}"), None)),
+        Err(error) => Err(no_thread(&error)),
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 
 use super::demo;
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{Failure, no_thread};
 use super::output;
 use crate::net::{self, Clock};
 use crate::report::safe;
@@ -77,7 +77,8 @@ impl Time {
         match self {
             Self::Simulated(now) => Ok(*now),
             Self::Real(_) => net::since_boot().map_err(|error| {
-                Failure::environment("clock", format!("the clock cannot be read: {error}"), None)
+                let hint = "the kernel's CLOCK_BOOTTIME is needed: does a container forbid clock_gettime?";
+                Failure::environment("clock", format!("the clock cannot be read: {error}"), Some(hint.into()))
             }),
         }
     }
@@ -102,7 +103,12 @@ struct Signals {
 impl Signals {
     fn listen() -> Result<Self, Failure> {
         let fault = |error: std::io::Error| {
-            Failure::environment("signals", format!("signals cannot be listened for: {error}"), None)
+            let hint = "raise the limit of open files (ulimit -n), or end other programs";
+            Failure::environment(
+                "signals",
+                format!("signals cannot be listened for: {error}"),
+                Some(hint.into()),
+            )
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fault)?;
         let (interrupt, terminate) = {
@@ -351,9 +357,7 @@ impl Loop<'_> {
             // Nobody waits any more after a second signal.
             let _ = done.send(source.measure(which, turn, at, began));
         };
-        thread::Builder::new().name("run".into()).spawn(run).map_err(|error| {
-            Failure::environment("thread", format!("no thread can be started: {error}"), None)
-        })?;
+        thread::Builder::new().name("run".into()).spawn(run).map_err(|error| no_thread(&error))?;
         let mut stop = false;
         loop {
             match self.signals.answer(&mut answer) {
