@@ -254,6 +254,9 @@ pub struct Probing {
     /// A name for the place you measure from, kept in the report
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
+    /// Probe with ordinary sockets, as is done without the right to raw ones: less is seen, and the report says what
+    #[arg(long)]
+    pub unprivileged: bool,
     /// Seed of every random choice, to repeat a run
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

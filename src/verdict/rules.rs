@@ -297,7 +297,10 @@ fn injected(facts: &Facts<'_>) -> Option<Draft> {
     // Routers between the last one reached and here that answer the reference and not the target are not on its way.
     let gap = facts.contrast.hops.iter().any(|hop| hop.ttl < here && hop.answers());
     let mirrored = mirrored(facts);
-    let clear = spoken >= SPEAKS && too_early == 0 && silent_before >= SILENT_BEFORE && (!gap || mirrored);
+    // Where the answers' own TTLs are not known (ordinary sockets), a copied one cannot be ruled out: nobody is placed.
+    let told = facts.answers.iter().any(|answer| answer.ttl == Some(here) && answer.reply_ttl.is_some());
+    let clear =
+        told && spoken >= SPEAKS && too_early == 0 && silent_before >= SILENT_BEFORE && (!gap || mirrored);
     if !really_farther(facts, here) || !clear {
         return Some(Draft { mechanism, ..Draft::inconclusive(Reason::Contradiction) });
     }
@@ -422,6 +425,7 @@ fn reachable(facts: &Facts<'_>) -> Option<Draft> {
         // be somebody else who speaks in its name.
         location_confidence: match nearer {
             _ if two_hosts(facts) => 0.9,
+            _ if facts.answers.iter().all(|answer| answer.reply_ttl.is_none()) => 0.9,
             0 => facts.question.confidence.min(0.999),
             1 => 0.95,
             _ => 0.9,

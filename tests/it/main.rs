@@ -37,6 +37,7 @@ mod sweep;
 mod tables;
 mod targets;
 mod tidy;
+mod unprivileged;
 mod version;
 mod via;
 mod views;

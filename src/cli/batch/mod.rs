@@ -32,7 +32,7 @@ use super::output;
 use super::progress;
 use super::request::Endpoint;
 use super::simulated;
-use crate::net::{Family, LiveWire, OpenError};
+use crate::net::{AnyWire, Family, OpenError};
 use crate::path::Origins;
 use crate::probe::Wire;
 use crate::report::{self, Measured, Session, safe};
@@ -280,7 +280,7 @@ impl Wanted {
 }
 
 /// Opens the sockets for one family. The way of the first few targets is tried; a target that has none will say so itself.
-fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure> {
+fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<AnyWire, Failure> {
     let mut none: Option<OpenError> = None;
     for row in rows.iter().filter(|row| Family::of(row.target) == family).take(WAYS) {
         // The variants of a target are asked by both.
@@ -291,7 +291,7 @@ fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure
         asked.interface.clone_from(&words.way.interface);
         asked.mark = words.way.fwmark;
         asked.vrf.clone_from(&words.way.vrf);
-        match LiveWire::open(&asked) {
+        match AnyWire::raw(&asked) {
             Ok(wire) => return Ok(wire),
             Err(error) if matches!(error, OpenError::NoRoute { .. }) || error.is_no_host() => {
                 none.get_or_insert(error);
@@ -303,7 +303,7 @@ fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure
     Err(none.unwrap_or_else(|| Failure::environment("no_route", "there is nobody to ask", None)))
 }
 
-fn session(words: &Batch, wire: &LiveWire, data: &Data) -> Session {
+fn session(words: &Batch, wire: &AnyWire, data: &Data) -> Session {
     Session {
         vantage: live::vantage(wire, &data.grounds(), words.label.as_deref()),
         asdb: Some(data.describe(wire.started_at())),
