@@ -62,6 +62,16 @@ pub enum Command {
     Watch(Box<super::watch::Watch>),
     /// Ask, build and compare offline IP-to-AS tables
     Db(Db),
+    /// Say what this machine allows and lacks for measurements, each with the way out; sends nothing
+    #[command(after_long_help = exit::LIST)]
+    Doctor {
+        /// One JSON document, lasthop.doctor/1
+        #[arg(long)]
+        json: bool,
+        /// The IP-to-AS table to look at instead of the one built in
+        #[arg(long, value_name = "FILE")]
+        db: Option<PathBuf>,
+    },
     /// Print the JSON schema of the documents
     Schema,
     /// Print a completion script

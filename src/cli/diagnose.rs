@@ -18,6 +18,7 @@ use super::request::{self, Beside, Request, Variants};
 use super::seek::Seeking;
 use super::several;
 use crate::capture::{About, Tap};
+use crate::net::confine::Allowance;
 use crate::net::{self, AnyWire, Steering};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
@@ -55,12 +56,19 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let opt_out = OptOut::wanted(searches, words.opt_out.as_deref());
         // Whoever may not probe at all should hear of that first, and not of a home that is another's.
         let kept = words.probing.pcap.is_some() || words.keeping.bundle.is_some();
-        let (mut live, data) = prepare(&words.probing, &request, known, (verbose, kept))?;
+        let cache = Cache::of_user(words.no_cache);
+        let kept_cache = if searches { &cache } else { &Cache::of_user(true) };
+        let written_to = [words.output.file(), words.keeping.bundle.as_deref()];
+        let allowance = Allowance {
+            connects: words.service().is_some(),
+            programs: words.keeping.bundle.is_some(),
+            ..live::allowance(written_to, kept_cache)
+        };
+        let (mut live, data) = prepare(&words.probing, &request, known, (verbose, kept), allowance)?;
         let opt_out = opt_out.read()?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
-        let cache = Cache::of_user(words.no_cache);
         let grounds = data.grounds();
         let seeking = Seeking::of(&request, searches, &grounds, opt_out, live.spare, &cache, started_at);
         if verbose && let Some(search) = &seeking.search {
@@ -194,7 +202,8 @@ pub fn trace(words: &args::Trace) -> Exit {
         let request = request::request(&words.probing, Beside::default(), &names)?;
         let verbose = words.output.verbose > 0;
         let kept = words.probing.pcap.is_some();
-        let (mut live, data) = prepare(&words.probing, &request, known, (verbose, kept))?;
+        let allowance = live::allowance([words.output.file()], &Cache::of_user(true));
+        let (mut live, data) = prepare(&words.probing, &request, known, (verbose, kept), allowance)?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
@@ -259,10 +268,11 @@ fn prepare(
     request: &Request,
     known: &mut Session,
     (verbose, kept): (bool, bool),
+    allowance: Allowance,
 ) -> Result<(live::Live, live::Data), Failure> {
     let files = Files::of(&words.knowledge)?;
     let socket = Socket { source: words.way.source, mark: words.way.fwmark, vrf: words.way.vrf.as_deref() };
-    let live = live::open(request, &socket)?;
+    let live = live::open(request, &socket, allowance)?;
     if live.wire.is_plain() && kept {
         return Err(live::raw_only("the packets of a run (--pcap, --bundle)"));
     }

@@ -14,10 +14,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::args::Knowledge;
+use super::cache::Cache;
 use super::failure::{Failure, error_text};
 use super::output;
 use super::request::Request;
 use crate::asdb::{self, Adjacency, Exchanges, Peering, Table};
+use crate::net::confine::{Allowance, confine};
 use crate::net::{self, AnyWire, OpenError, PlainWire, privilege};
 use crate::path::{Grounds, Origins};
 use crate::probe::Plan;
@@ -44,16 +46,35 @@ pub struct Socket<'a> {
     pub vrf: Option<&'a str>,
 }
 
-/// Opens the sockets and gives up all privilege.
-pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
+/// Opens the sockets, gives up all privilege and confines itself.
+pub fn open(request: &Request, socket: &Socket<'_>, allowance: Allowance) -> Result<Live, Failure> {
+    given_up(privilege::narrow())?;
     let live = open_one(request, socket)?;
-    unprivileged()?;
+    unprivileged(Allowance { connects: allowance.connects || live.wire.is_plain(), ..allowance })?;
     Ok(live)
 }
 
-/// Gives up all privilege, once every socket is open.
-pub fn unprivileged() -> Result<(), Failure> {
-    given_up(privilege::drop_all())
+/// Gives up all privilege, once every socket is open, and what else the run does not need.
+pub fn unprivileged(allowance: Allowance) -> Result<(), Failure> {
+    given_up(privilege::drop_all())?;
+    // An older kernel can do less, which is no reason not to measure; `doctor` says what holds.
+    let _ = confine(&allowance);
+    Ok(())
+}
+
+/// What a run needs that writes these files, and may keep what it finds in the user's cache.
+pub fn allowance<'a>(files: impl IntoIterator<Item = Option<&'a Path>>, cache: &Cache) -> Allowance {
+    let folder = |path: &Path| {
+        // Where the file is a link, what it leads to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        match path.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    };
+    let mut writes: Vec<PathBuf> = files.into_iter().flatten().map(folder).collect();
+    writes.extend(cache.folder());
+    Allowance { writes, ..Allowance::default() }
 }
 
 /// That privilege could not be given up is a reason not to begin.

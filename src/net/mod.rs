@@ -39,9 +39,11 @@
 //! * The IPv6 header is rebuilt from what the kernel tells of it: extension headers are gone and the flow label is 0.
 
 mod clock;
+pub mod confine;
 pub mod dns;
 mod error;
 mod filter;
+pub mod health;
 mod host;
 mod interfaces;
 mod netlink;

@@ -481,8 +481,18 @@ pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String>
             document.vantage.limits.iter().take(8).map(|one| clip_to(one, SENTENCE).into_owned()).collect();
         notes.push(format!("Measured without the right to raw sockets. {}.", limits.join("; ")));
     }
+    let strays = document.measurement.as_ref().map_or(0, |measurement| measurement.strays);
+    if strays >= FLOOD {
+        notes.push(format!(
+            "{strays} packets came in that belong to no probe of this run: a flood, perhaps of forged answers. None was taken \
+             for one."
+        ));
+    }
     notes
 }
+
+/// Packets that belong to no probe, from which on they are told of: more than a host meets by the way.
+const FLOOD: u64 = 1_000;
 
 fn notes_of_run(document: &Document, shown_references: usize) -> Vec<String> {
     let Some(target) = &document.target else { return Vec::new() };

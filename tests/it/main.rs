@@ -3,10 +3,13 @@
 mod agreement;
 mod batch;
 mod bundle;
+mod confined;
 mod db;
+mod doctor;
 mod evidence;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod forger;
 mod grounds;
 mod import_data;
 mod import_misc;

@@ -13,12 +13,12 @@ use super::world::{FOUR, Names, SIX, World, concluded};
 const NOBODY: [&str; 5] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
 
 /// The program and the table where anybody can read them.
-struct Copies {
+pub(super) struct Copies {
     folder: tempfile::TempDir,
 }
 
 impl Copies {
-    fn of(world: &World) -> Self {
+    pub(super) fn of(world: &World) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let allow = |path: PathBuf, mode| {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -31,12 +31,12 @@ impl Copies {
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
     /// The program as nobody, at the vantage.
-    fn run(&self, world: &World, words: &[&str]) -> Output {
+    pub(super) fn run(&self, world: &World, words: &[&str]) -> Output {
         Command::new("ip")
             .args(["netns", "exec", &world.space("you")])
             .args(NOBODY)
@@ -211,4 +211,32 @@ fn this_hosts_own_firewall_accuses_nobody_else() {
         assert!(matches!(kind, "local" | "inconclusive"), "{flags:?}: {:#}", document["verdict"]);
         assert!(asns.is_empty(), "{flags:?}: {:#}", document["verdict"]);
     }
+}
+
+/// What the hint says, done: an ordinary user with the one capability has it all.
+#[test]
+fn one_capability_on_the_file_is_enough_for_an_ordinary_user() {
+    let test = "one_capability_on_the_file_is_enough_for_an_ordinary_user";
+    let Some((world, copies)) = build(test) else { return };
+    let set = Command::new("setcap").arg("cap_net_raw+ep").arg(copies.path("lasthop")).output();
+    if !set.is_ok_and(|output| output.status.success()) {
+        skip::<()>(test, "needs setcap and a file system that keeps capabilities");
+        return;
+    }
+    world.nft("c2", FOUR, "forward priority 0", "DST drop");
+    let bundle = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(bundle.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let file = bundle.path().join("evidence.zip");
+    let words =
+        ["diagnose", FOUR.target, "25", "-r", FOUR.neighbour, "--json", "--bundle", file.to_str().unwrap()];
+    let document = copies.document(&world, &words);
+    assert_eq!((&document["error"], &document["vantage"]["sockets"]), (&Value::Null, &Value::Null));
+    assert_eq!(concluded(&document).1, [8359], "{:#}", document["verdict"]);
+    let verified = Command::new(copies.path("lasthop"))
+        .arg("verify")
+        .arg(&file)
+        .args(["--db", &copies.path("table.tsv")])
+        .output()
+        .unwrap();
+    assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stderr));
 }

@@ -22,6 +22,7 @@ use ipnetwork::IpNetwork;
 use self::list::{BARE, List, Named, Reading, Row, check};
 use self::results::{Results, key};
 pub use self::words::Batch;
+use super::cache::Cache;
 use super::demo;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
@@ -74,13 +75,14 @@ fn live(words: &Batch) -> Result<Exit, Failure> {
     let files = Files::of(&words.knowledge)?;
     let opt_out = OptOut::open(words.opt_out.as_deref())?;
     let wanted = Wanted::read(words, &|all, family| resolve(all, family, words))?;
+    live::given_up(crate::net::privilege::narrow())?;
     let mut wires = Vec::new();
     for family in [Family::V4, Family::V6] {
         if wanted.rows.iter().any(|row| Family::of(row.target) == family) {
             wires.push((family, open(words, family, &wanted.rows)?));
         }
     }
-    live::unprivileged()?;
+    live::unprivileged(live::allowance([words.output.as_deref()], &Cache::of_user(true)))?;
     let data = files.read()?;
     let barred = opt_out.read()?;
     results.read_back()?;

@@ -39,6 +39,11 @@ use crate::trace::{InterfaceObject, Losses, Moment, MplsLabel, Protocol, ReplyKi
 
 pub use datagrams::may_ping;
 
+/// Whether a socket keeps the errors of its packets.
+pub(super) fn listens(socket: &Socket, family: Family) -> bool {
+    queue::listen(socket, family).is_ok()
+}
+
 /// How long signals may go unnoticed at most where the system does not wake a wait for them.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
