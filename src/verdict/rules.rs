@@ -424,7 +424,7 @@ fn reachable(facts: &Facts<'_>) -> Option<Draft> {
         // A host that answers well before its neighbour does, or whose packets start from another TTL on another port, may
         // be somebody else who speaks in its name.
         location_confidence: match nearer {
-            _ if two_hosts(facts) => 0.9,
+            _ if two_hosts(facts) || at_our_door(facts) => 0.9,
             _ if facts.answers.iter().all(|answer| answer.reply_ttl.is_none()) => 0.9,
             0 => facts.question.confidence.min(0.999),
             1 => 0.95,
@@ -433,6 +433,16 @@ fn reachable(facts: &Facts<'_>) -> Option<Draft> {
         ground,
         ..Draft::new(Kind::Reachable)
     })
+}
+
+/// Target and references all answer behind nothing but our own routers, before any network shows one: either they stand
+/// next door, or the first box of ours or of our provider answers for everybody. Only a host of another network tells.
+fn at_our_door(facts: &Facts<'_>) -> bool {
+    let Some(here) = facts.answered_at().filter(|here| *here >= 2) else { return false };
+    let reached = || facts.controls.iter().filter(|control| control.reached);
+    let together = reached().count() > 0 && reached().all(|control| control.distance == Some(here));
+    let nobody_else = (1..here).all(|ttl| facts.owners.router(ttl).asns.is_empty());
+    together && nobody_else && !facts.owners.destination.is_empty() && facts.check.is_none()
 }
 
 /// The answers to the target's probes and those to its other ports and protocols start from different TTLs: two stacks
