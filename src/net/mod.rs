@@ -30,7 +30,11 @@
 //! # Order
 //!
 //! [`resolve`] names first (it may load libraries and read files), then [`LiveWire::open`], then
-//! [`privilege::drop_all`], then everything else. A wire that is open needs no privilege any more.
+//! [`privilege::drop_all`], then [`confine`], then everything else. A wire that is open needs no privilege any more.
+//!
+//! # Without privilege
+//!
+//! [`PlainWire`] measures with ordinary sockets, sees less and says what ([`LIMITS`]); [`AnyWire`] is either.
 //!
 //! # Limits
 //!

@@ -173,7 +173,7 @@ impl PlainWire {
                 watched.push(PollFd::new(channel.watched(), PollFlags::POLLIN));
             }
             // Rounded up: a wait that ends early would only be begun again.
-            let millis = wait.as_millis() + u128::from(wait.subsec_nanos() % 1_000_000 != 0);
+            let millis = wait.as_millis() + u128::from(!wait.subsec_nanos().is_multiple_of(1_000_000));
             let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
             match poll(&mut watched, timeout) {
                 Ok(_) | Err(nix::errno::Errno::EINTR) => {}
