@@ -441,7 +441,7 @@ fn at_our_door(facts: &Facts<'_>) -> bool {
     let Some(here) = facts.answered_at().filter(|here| *here >= 2) else { return false };
     let reached = || facts.controls.iter().filter(|control| control.reached);
     let together = reached().count() > 0 && reached().all(|control| control.distance == Some(here));
-    let nobody_else = (1..here).all(|ttl| facts.owners.router(ttl).asns.is_empty());
+    let nobody_else = (1..here).all(|ttl| facts.owners.origins(ttl).is_empty());
     together && nobody_else && !facts.owners.destination.is_empty() && facts.check.is_none()
 }
 
