@@ -64,6 +64,16 @@ pub enum Command {
     Db(Db),
     /// Show what is set, and where: by the settings file, the environment, or not at all
     Config(super::config::show::Config),
+    /// Say what this machine allows and lacks for measurements, each with the way out; sends nothing
+    #[command(after_long_help = exit::LIST)]
+    Doctor {
+        /// One JSON document, lasthop.doctor/1
+        #[arg(long)]
+        json: bool,
+        /// The IP-to-AS table to look at instead of the one built in
+        #[arg(long, value_name = "FILE")]
+        db: Option<PathBuf>,
+    },
     /// Print the JSON schema of the documents
     Schema,
     /// Print a completion script
@@ -256,6 +266,9 @@ pub struct Probing {
     /// A name for the place you measure from, kept in the report
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
+    /// Probe with ordinary sockets, as is done without the right to raw ones: less is seen, and the report says what
+    #[arg(long)]
+    pub unprivileged: bool,
     /// Seed of every random choice, to repeat a run
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

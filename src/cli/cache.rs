@@ -74,6 +74,13 @@ impl Cache {
         Self { path }
     }
 
+    /// The folder that it is kept in, made if it can be: a run that has confined itself could not.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let folder = self.path.as_deref()?.parent()?;
+        fs::create_dir_all(folder).ok()?;
+        Some(folder.to_owned())
+    }
+
     /// What a search for this has found within the day before `now`.
     pub fn find(&self, key: Key, now: WallTime) -> Option<Known> {
         let path = self.path.as_deref()?;

@@ -18,7 +18,8 @@ use super::request::{self, Beside, Request, Variants};
 use super::seek::Seeking;
 use super::several;
 use crate::capture::{About, Tap};
-use crate::net::{self, LiveWire, Steering};
+use crate::net::confine::Allowance;
+use crate::net::{self, AnyWire, Steering};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
 use crate::report::{self, Document, Measured, Session};
@@ -54,12 +55,20 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let verbose = words.output.verbose > 0;
         let opt_out = OptOut::wanted(searches, words.opt_out.as_deref());
         // Whoever may not probe at all should hear of that first, and not of a home that is another's.
-        let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
+        let kept = words.probing.pcap.is_some() || words.keeping.bundle.is_some();
+        let cache = Cache::of_user(words.no_cache);
+        let kept_cache = if searches { &cache } else { &Cache::of_user(true) };
+        let written_to = [words.output.file(), words.keeping.bundle.as_deref()];
+        let allowance = Allowance {
+            connects: words.service().is_some(),
+            programs: words.keeping.bundle.is_some(),
+            ..live::allowance(written_to, kept_cache)
+        };
+        let (mut live, data) = prepare(&words.probing, &request, known, (verbose, kept), allowance)?;
         let opt_out = opt_out.read()?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
-        let cache = Cache::of_user(words.no_cache);
         let grounds = data.grounds();
         let seeking = Seeking::of(&request, searches, &grounds, opt_out, live.spare, &cache, started_at);
         if verbose && let Some(search) = &seeking.search {
@@ -192,7 +201,9 @@ pub fn trace(words: &args::Trace) -> Exit {
         let names = Names::by(&words.probing.dns)?;
         let request = request::request(&words.probing, Beside::default(), &names)?;
         let verbose = words.output.verbose > 0;
-        let (mut live, data) = prepare(&words.probing, &request, known, verbose)?;
+        let kept = words.probing.pcap.is_some();
+        let allowance = live::allowance([words.output.file()], &Cache::of_user(true));
+        let (mut live, data) = prepare(&words.probing, &request, known, (verbose, kept), allowance)?;
         let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
@@ -256,11 +267,15 @@ fn prepare(
     words: &Probing,
     request: &Request,
     known: &mut Session,
-    verbose: bool,
+    (verbose, kept): (bool, bool),
+    allowance: Allowance,
 ) -> Result<(live::Live, live::Data), Failure> {
     let files = Files::of(&words.knowledge)?;
     let socket = Socket { source: words.way.source, mark: words.way.fwmark, vrf: words.way.vrf.as_deref() };
-    let live = live::open(request, &socket)?;
+    let live = live::open(request, &socket, allowance)?;
+    if live.wire.is_plain() && kept {
+        return Err(live::raw_only("the packets of a run (--pcap, --bundle)"));
+    }
     fits_the_interface(request, &live.wire)?;
     let data = files.read()?;
     known.asdb = Some(data.describe(live.wire.started_at()));
@@ -272,7 +287,7 @@ fn prepare(
 }
 
 /// No packet leaves that is longer than the interface takes: that is no fault of the path.
-pub fn fits_the_interface(request: &Request, wire: &LiveWire) -> Result<(), Failure> {
+pub fn fits_the_interface(request: &Request, wire: &AnyWire) -> Result<(), Failure> {
     let (Some(size), Some(mtu)) = (request.destinations[0].size, wire.mtu()) else { return Ok(()) };
     if u32::from(size) <= mtu {
         return Ok(());

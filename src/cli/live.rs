@@ -7,16 +7,20 @@ use std::error::Error as _;
 use std::fs::File;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::args::Knowledge;
+use super::cache::Cache;
 use super::failure::{Failure, error_text};
+use super::output;
 use super::request::Request;
 use crate::asdb::{self, Adjacency, Exchanges, Peering, Table};
-use crate::net::{LiveWire, OpenError, privilege};
+use crate::net::confine::{Allowance, confine};
+use crate::net::{self, AnyWire, OpenError, PlainWire, privilege};
 use crate::path::{Grounds, Origins};
 use crate::probe::Plan;
 use crate::trace::schema::{AsLinks, AsTable, DataFile, ExchangeData, TableSource, Vantage};
@@ -25,7 +29,7 @@ use crate::trace::{Destination, Protocol, ReferenceKind, Role, SourcePorts, Wall
 /// An open wire, and what it tells of where it stands.
 pub struct Live {
     /// The sockets.
-    pub wire: LiveWire,
+    pub wire: AnyWire,
     /// What to do with them.
     pub plan: Plan,
     /// A flow that the plan does not use.
@@ -42,16 +46,35 @@ pub struct Socket<'a> {
     pub vrf: Option<&'a str>,
 }
 
-/// Opens the sockets and gives up all privilege.
-pub fn open(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
+/// Opens the sockets, gives up all privilege and confines itself.
+pub fn open(request: &Request, socket: &Socket<'_>, allowance: Allowance) -> Result<Live, Failure> {
+    given_up(privilege::narrow())?;
     let live = open_one(request, socket)?;
-    unprivileged()?;
+    unprivileged(Allowance { connects: allowance.connects || live.wire.is_plain(), ..allowance })?;
     Ok(live)
 }
 
-/// Gives up all privilege, once every socket is open.
-pub fn unprivileged() -> Result<(), Failure> {
-    given_up(privilege::drop_all())
+/// Gives up all privilege, once every socket is open, and what else the run does not need.
+pub fn unprivileged(allowance: Allowance) -> Result<(), Failure> {
+    given_up(privilege::drop_all())?;
+    // An older kernel can do less, which is no reason not to measure; `doctor` says what holds.
+    let _ = confine(&allowance);
+    Ok(())
+}
+
+/// What a run needs that writes these files, and may keep what it finds in the user's cache.
+pub fn allowance<'a>(files: impl IntoIterator<Item = Option<&'a Path>>, cache: &Cache) -> Allowance {
+    let folder = |path: &Path| {
+        // Where the file is a link, what it leads to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        match path.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    };
+    let mut writes: Vec<PathBuf> = files.into_iter().flatten().map(folder).collect();
+    writes.extend(cache.folder());
+    Allowance { writes, ..Allowance::default() }
 }
 
 /// That privilege could not be given up is a reason not to begin.
@@ -67,6 +90,9 @@ pub fn given_up<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), Failu
 
 /// Opens the sockets of one of several runs; [`unprivileged`] has to follow when the last is open.
 pub fn open_one(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure> {
+    let plain = request.unprivileged || !privilege::holds_net_raw();
+    let reduced = if plain { Some(reduced(request)?) } else { None };
+    let request = reduced.as_ref().unwrap_or(request);
     let mut addresses: Vec<_> = Vec::new();
     for destination in &request.destinations {
         if !addresses.contains(&destination.address) {
@@ -89,7 +115,15 @@ pub fn open_one(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure>
     asked.interface.clone_from(&request.interface);
     asked.mark = socket.mark;
     asked.vrf = socket.vrf.map(str::to_owned);
-    let wire = LiveWire::open(&asked).map_err(|error| closed(&error))?;
+    let wire = if request.unprivileged { AnyWire::plain(&asked) } else { AnyWire::raw(&asked) };
+    let wire = match wire {
+        Err(OpenError::Privilege { admin: false, .. }) if !request.unprivileged => {
+            let plain = AnyWire::plain(&asked).map_err(|error| closed(&error))?;
+            WITHOUT_RAW.call_once(|| output::talk(LESS));
+            plain
+        }
+        other => other.map_err(|error| closed(&error))?,
+    };
     let mut source_ports = flows(&wire, asked.ports);
     let spare = source_ports.split_off(usize::from(count)).pop().unwrap_or(SourcePorts::all(1));
     let plan = Plan {
@@ -106,16 +140,53 @@ pub fn open_one(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure>
     Ok(Live { wire, plan, spare })
 }
 
+/// Said once, where raw sockets are not allowed.
+const LESS: &str = "note: without the right to raw sockets, ordinary ones measure, which see less; \
+                    sudo setcap cap_net_raw+ep $(command -v lasthop) gives it";
+static WITHOUT_RAW: Once = Once::new();
+
+/// What ordinary sockets can do of a request.
+fn reduced(request: &Request) -> Result<Request, Failure> {
+    let mut request = request.clone();
+    let target = &request.destinations[0];
+    if target.size.is_some() {
+        return Err(raw_only("packets of a given length (--size)"));
+    }
+    if target.protocol == Protocol::Tcp {
+        request.wait = request.wait.min(PlainWire::TCP_PATIENCE);
+    }
+    if target.protocol != Protocol::Icmp && !net::may_ping(request.family) {
+        // The target's echo is a question beside the main one.
+        request.destinations.retain(|one| one.protocol != Protocol::Icmp);
+    }
+    request.pace.one_a_flow = true;
+    Ok(request)
+}
+
+/// What takes raw sockets.
+pub fn raw_only(what: &str) -> Failure {
+    Failure::environment(
+        "privilege",
+        format!("{what} can only be had with raw sockets, which this process may not open"),
+        Some("sudo setcap cap_net_raw+ep $(command -v lasthop), or leave it out".into()),
+    )
+}
+
 /// One flow for each reserved port; an echo identifier of its own where no port is reserved.
-pub fn flows(wire: &LiveWire, count: u16) -> Vec<SourcePorts> {
+pub fn flows(wire: &AnyWire, count: u16) -> Vec<SourcePorts> {
     let (tcp, udp) = (wire.source_ports(Protocol::Tcp), wire.source_ports(Protocol::Udp));
+    let echo = wire.source_ports(Protocol::Icmp);
     // Identifiers cannot be reserved; they are as random as the ports they are taken from.
     let base: u16 = rand::random();
     (0..count)
         .map(|place| {
             let at = usize::from(place);
-            let icmp =
-                tcp.get(at).or(udp.get(at)).copied().unwrap_or_else(|| base.wrapping_add(place).max(1));
+            let icmp = echo
+                .get(at)
+                .or(tcp.get(at))
+                .or(udp.get(at))
+                .copied()
+                .unwrap_or_else(|| base.wrapping_add(place).max(1));
             let port = |ports: &[u16]| ports.get(at).copied().unwrap_or(icmp);
             SourcePorts { tcp: port(tcp), udp: port(udp), icmp }
         })
@@ -343,13 +414,15 @@ fn utc_offset(time: WallTime) -> Option<String> {
 }
 
 /// Where a live wire measures from.
-pub fn vantage(wire: &LiveWire, origins: &dyn Origins, label: Option<&str>) -> Vantage {
+pub fn vantage(wire: &AnyWire, origins: &dyn Origins, label: Option<&str>) -> Vantage {
     let source = wire.source();
     Vantage {
         source: Some(source),
         interface: wire.interface(),
         asn: origins.attribute(source).asns.first().map(|asn| asn.0),
         label: label.map(str::to_owned),
+        sockets: wire.is_plain().then(|| "ordinary".to_owned()),
+        limits: if wire.is_plain() { net::LIMITS.map(str::to_owned).to_vec() } else { Vec::new() },
         utc_offset: utc_offset(wire.started_at()),
         ..Vantage::default()
     }

@@ -4,6 +4,7 @@
 //! * `request`: words checked and turned into values, once
 //! * `live`: from a request to an open wire, in the order that privilege demands
 //! * one file a command: `diagnose` (and `trace`), `verify`, `demo`, `report`, `import`, `compare`, `db`; `shell` for completions, man page and schema
+//! * `doctor`: what this machine allows and lacks
 //! * `batch`: a list of targets, a result a line
 //! * `fetch`: `db fetch`; `publishers`: what is where under which terms; `recognise`: whether what came is that
 //! * `seek`, `cache`, `opt_out`: a search for references before it is made, what is kept of it, and whom it must never touch
@@ -30,6 +31,7 @@ mod config;
 mod db;
 mod demo;
 mod diagnose;
+mod doctor;
 mod examples;
 mod exit;
 mod failure;
@@ -110,6 +112,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Watch(given) => watch::watch(given),
         Command::Db(given) => db::db(given),
         Command::Config(given) => config::show::config(given, &command),
+        Command::Doctor { json, db } => doctor::doctor(*json, db.as_deref()),
         Command::Schema => shell::schema(),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man(given) => shell::man(given),

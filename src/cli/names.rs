@@ -16,7 +16,7 @@ use crate::report::{Document, safe};
 use crate::trace::schema::{Finding, Lookup, LookupAnswer};
 
 /// Where the system keeps its servers.
-const SYSTEM: &str = "/etc/resolv.conf";
+const SYSTEM: &str = net::health::RESOLVER;
 
 /// A name, the version of IP that was asked for, and what was found.
 type Known = (String, Option<Family>, Resolved);

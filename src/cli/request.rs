@@ -86,6 +86,8 @@ pub struct Request {
     pub pace: Pace,
     /// Run budgets.
     pub budget: Budget,
+    /// Only ordinary sockets.
+    pub unprivileged: bool,
     /// Seed, random unless given.
     pub seed: u64,
     /// Every name that was resolved, with all that was found.
@@ -321,6 +323,7 @@ pub fn request(words: &Probing, beside: Beside<'_>, resolver: &Names) -> Result<
         wait: Duration::from_secs_f64(words.wait),
         pace,
         budget: Budget { probes: words.max_probes, ..Budget::default() },
+        unprivileged: words.unprivileged,
         seed: words.seed.unwrap_or_else(rand::random),
         names: names.into_inner(),
     })

@@ -29,7 +29,8 @@ use super::seek::Seeking;
 use super::spf;
 use super::via::{self, Via};
 use crate::joint::Hints;
-use crate::net::{Family, Steering};
+use crate::net::confine::Allowance;
+use crate::net::{Family, Steering, privilege};
 use crate::probe::Budget;
 use crate::report::{self, Document, Runs, Session, safe};
 use crate::session::{self, Searched};
@@ -57,11 +58,17 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let opt_out = OptOut::wanted(compared.searches, words.opt_out.as_deref());
         let files = Files::of(&words.probing.knowledge)?;
         let mut lists = registry::open(&words.registry)?;
+        live::given_up(privilege::narrow())?;
         let opened = requests.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        live::unprivileged()?;
+        let cache = Cache::of_user(words.no_cache);
+        let kept_cache = if compared.searches { &cache } else { &Cache::of_user(true) };
+        let plain = |one: &Opened<'_>| one.live.as_ref().is_ok_and(|live| live.wire.is_plain());
+        live::unprivileged(Allowance {
+            connects: words.service().is_some() || opened.iter().any(plain),
+            ..live::allowance([words.output.file()], kept_cache)
+        })?;
         let data = files.read()?;
         let opt_out = opt_out.read()?;
-        let cache = Cache::of_user(words.no_cache);
         let mut runs = Vec::new();
         for one in opened {
             runs.push(one.ready(words, &data, &opt_out, &cache, known));

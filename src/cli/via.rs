@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::failure::Failure;
 use super::live::{self, Socket};
-use crate::net::{self, Family, LiveWire, Steering};
+use crate::net::{self, AnyWire, Family, Steering};
 
 /// One uplink, as `--via` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Via {
     }
 
     /// Refuses a wire that goes by another table than was asked for.
-    pub fn verify(&self, wire: &LiveWire) -> Result<(), Failure> {
+    pub fn verify(&self, wire: &AnyWire) -> Result<(), Failure> {
         let Way::Table(wanted) = self.way else { return Ok(()) };
         let other = wire.routes().iter().find(|route| !route.local && route.table != Some(wanted));
         let Some(route) = other else { return Ok(()) };

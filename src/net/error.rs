@@ -171,6 +171,11 @@ pub enum OpenError {
         /// CAP_NET_ADMIN is needed besides CAP_NET_RAW. Only kernels before 5.17 ask for it, to set a mark.
         admin: bool,
     },
+    /// Neither raw sockets nor ping sockets may be opened.
+    #[error(
+        "echo requests need the capability CAP_NET_RAW or the right to ping sockets, and this process has neither"
+    )]
+    NoPing,
     /// The kernel took an option and did not keep it.
     #[error("{option} {wanted} did not take effect")]
     NotTaken {
@@ -244,6 +249,9 @@ impl OpenError {
                 "sudo setcap cap_net_raw{}+ep $(command -v lasthop)",
                 if *admin { ",cap_net_admin" } else { "" }
             ),
+            Self::NoPing => "probe by TCP or UDP; or sudo sysctl net.ipv4.ping_group_range='0 2147483647'; or sudo setcap \
+                             cap_net_raw+ep $(command -v lasthop)"
+                .into(),
             Self::NotTaken { .. } => "something on this host overrides it; run without the option".into(),
             Self::NoPorts { .. } => {
                 "widen net.ipv4.ip_local_port_range, or end the programs that hold its ports".into()

@@ -30,7 +30,11 @@
 //! # Order
 //!
 //! [`resolve`] names first (it may load libraries and read files), then [`LiveWire::open`], then
-//! [`privilege::drop_all`], then everything else. A wire that is open needs no privilege any more.
+//! [`privilege::drop_all`], then [`confine`], then everything else. A wire that is open needs no privilege any more.
+//!
+//! # Without privilege
+//!
+//! [`PlainWire`] measures with ordinary sockets, sees less and says what ([`LIMITS`]); [`AnyWire`] is either.
 //!
 //! # Limits
 //!
@@ -39,12 +43,15 @@
 //! * The IPv6 header is rebuilt from what the kernel tells of it: extension headers are gone and the flow label is 0.
 
 mod clock;
+pub mod confine;
 pub mod dns;
 mod error;
 mod filter;
+pub mod health;
 mod host;
 mod interfaces;
 mod netlink;
+mod plain;
 mod ports;
 pub mod privilege;
 mod receiver;
@@ -52,15 +59,18 @@ mod request;
 mod resolve;
 mod route;
 mod service;
+mod signals;
 pub mod spf;
 mod table;
 mod timekeeper;
+mod way;
 mod wire;
 
 pub use clock::{Clock, since_boot};
 pub use error::{OpenError, ResolveError};
 pub use host::{kernel, program};
 pub use interfaces::{Interface, interfaces};
+pub use plain::{LIMITS, PlainWire, may_ping};
 pub use receiver::Stamps;
 pub use request::{DEFAULT_PORTS, DEFAULT_RECEIVE_BUFFER, Family, MOST_PORTS, Request};
 pub use resolve::{Resolved, lookup, lookup_by, resolve};
@@ -68,4 +78,5 @@ pub use route::Route;
 pub use service::{Service, Tried, attempt};
 pub use table::{Steering, steer};
 pub use timekeeper::{Synchronisation, synchronisation};
+pub use way::AnyWire;
 pub use wire::LiveWire;

@@ -23,6 +23,8 @@ const USUAL_RANGE: (u16, u16) = (32768, 60999);
 #[derive(Debug, Default)]
 pub(super) struct Reserved {
     numbers: Vec<u16>,
+    /// Open as long as the ports are to be held.
+    #[allow(dead_code)]
     sockets: Vec<Socket>,
 }
 
@@ -33,39 +35,64 @@ impl Reserved {
         source: SocketAddr,
         vrf: Option<&str>,
         count: u16,
+        sharing: Sharing,
     ) -> Result<Self, OpenError> {
-        let mut candidates = candidates();
-        let mut coin = StdRng::try_from_rng(&mut SysRng)
-            .map_err(|error| io("draw source ports")(std::io::Error::other(error)))?;
-        candidates.shuffle(&mut coin);
-        let mut taken = Self::default();
-        for port in candidates {
-            if taken.numbers.len() == usize::from(count) {
-                break;
+        // Whatever else fails than binding fails for every port.
+        drop(socket(protocol, source, vrf)?);
+        let drawn = draw(protocol, count, |port| {
+            let socket = socket(protocol, source, vrf).map_err(std::io::Error::other)?;
+            if sharing == Sharing::WithOwn {
+                socket.set_reuse_address(true)?;
             }
-            let socket = socket(protocol, source, vrf)?;
             let mut address = source;
             address.set_port(port);
-            match socket.bind(&SockAddr::from(address)) {
-                Ok(()) => {
-                    taken.numbers.push(port);
-                    taken.sockets.push(socket);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(io("bind a source port")(error)),
-            }
-        }
-        let found = u16::try_from(taken.numbers.len()).unwrap_or(u16::MAX);
-        if found < count {
-            return Err(OpenError::NoPorts { protocol, wanted: count, found });
-        }
-        Ok(taken)
+            socket.bind(&SockAddr::from(address)).map(|()| socket)
+        })?;
+        let (numbers, sockets) = drawn.into_iter().unzip();
+        Ok(Self { numbers, sockets })
     }
 
     /// The ports, in random order.
     pub(super) fn numbers(&self) -> &[u16] {
         &self.numbers
     }
+}
+
+/// Whether further sockets of this program may be bound to a port that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// None.
+    None,
+    /// Those that ask for it, as the holder does: they make connections from it.
+    WithOwn,
+}
+
+/// `count` random free ports of the ephemeral range, each with what `bind` makes of it.
+pub(super) fn draw<T>(
+    protocol: Protocol,
+    count: u16,
+    mut bind: impl FnMut(u16) -> std::io::Result<T>,
+) -> Result<Vec<(u16, T)>, OpenError> {
+    let mut candidates = candidates();
+    let mut coin = StdRng::try_from_rng(&mut SysRng)
+        .map_err(|error| io("draw source ports")(std::io::Error::other(error)))?;
+    candidates.shuffle(&mut coin);
+    let mut taken = Vec::new();
+    for port in candidates {
+        if taken.len() == usize::from(count) {
+            break;
+        }
+        match bind(port) {
+            Ok(bound) => taken.push((port, bound)),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(io("bind a source port")(error)),
+        }
+    }
+    let found = u16::try_from(taken.len()).unwrap_or(u16::MAX);
+    if found < count {
+        return Err(OpenError::NoPorts { protocol, wanted: count, found });
+    }
+    Ok(taken)
 }
 
 fn socket(protocol: Protocol, source: SocketAddr, vrf: Option<&str>) -> Result<Socket, OpenError> {
@@ -127,8 +154,8 @@ mod tests {
     #[test]
     fn a_reserved_port_is_nobody_elses_until_it_is_dropped() {
         let source: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let tcp = Reserved::take(Protocol::Tcp, source, None, 16).unwrap();
-        let udp = Reserved::take(Protocol::Udp, source, None, 16).unwrap();
+        let tcp = Reserved::take(Protocol::Tcp, source, None, 16, Sharing::None).unwrap();
+        let udp = Reserved::take(Protocol::Udp, source, None, 16, Sharing::None).unwrap();
         assert_eq!((tcp.numbers().len(), udp.numbers().len()), (16, 16));
         for &port in tcp.numbers() {
             TcpListener::bind(("127.0.0.1", port)).unwrap_err();
@@ -153,7 +180,7 @@ mod tests {
     #[test]
     fn ports_are_drawn_with_both_parities_and_in_no_order() {
         let source: SocketAddr = "[::1]:0".parse().unwrap();
-        let ports = Reserved::take(Protocol::Udp, source, None, 64).unwrap();
+        let ports = Reserved::take(Protocol::Udp, source, None, 64, Sharing::None).unwrap();
         let odd = ports.numbers().iter().filter(|&port| port % 2 == 1).count();
         // All of one parity comes by chance once in 2^63.
         assert!((1..64).contains(&odd), "{odd} odd ports of 64");

@@ -84,6 +84,7 @@ pub fn drop_all() -> Result<(), DropError> {
 /// # Errors
 /// If the kernel refuses.
 pub fn drop_here() -> Result<(), DropError> {
+    drop_bounds();
     // The ambient set goes when the permitted one does, so it comes first: to be seen to go. Nothing is needed to give
     // up the others.
     for (set, name) in [
@@ -96,6 +97,39 @@ pub fn drop_here() -> Result<(), DropError> {
     }
     // Without this a process of user 0 would get everything back by executing any program.
     nix::sys::prctl::set_no_new_privs().map_err(|errno| DropError::NewPrivileges { source: errno.into() })
+}
+
+/// Gives up every capability of this thread but those that opening sockets takes, CAP_NET_RAW and CAP_NET_ADMIN, of which
+/// it keeps what it has.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn narrow() -> Result<(), DropError> {
+    drop_bounds();
+    let kept = |set, name: &'static str| -> Result<(), DropError> {
+        let failed = |source| DropError::Kept { set: name, source };
+        let held = caps::read(None, set).map_err(failed)?;
+        let needed = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN];
+        let left = needed.into_iter().filter(|one| held.contains(one)).collect();
+        caps::set(None, set, &left).map_err(failed)
+    };
+    caps::clear(None, CapSet::Ambient)
+        .and_then(|()| caps::clear(None, CapSet::Inheritable))
+        .map_err(|source| DropError::Kept { set: "inheritable", source })?;
+    // What is in effect must be permitted, so it shrinks first.
+    kept(CapSet::Effective, "effective")?;
+    kept(CapSet::Permitted, "permitted")
+}
+
+/// Gives up what this thread could get by executing programs. That itself takes a capability, CAP_SETPCAP, which whoever has
+/// only CAP_NET_RAW lacks; then it is `no_new_privs` that sees to it.
+fn drop_bounds() {
+    if holds(Capability::CAP_SETPCAP) {
+        for capability in caps::all() {
+            // A kernel may not know all that the library does.
+            let _ = caps::drop(None, CapSet::Bounding, capability);
+        }
+    }
 }
 
 /// The threads of this process; none where `/proc` is not mounted.

@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::clock::Clock;
 use super::error::io as failed;
-use super::ports::Reserved;
+use super::ports::{Reserved, Sharing};
 use super::receiver::{self, Receiver, Wanted};
 use super::route::Way;
 use super::{Family, OpenError, Request, Route, Stamps, filter, privilege};
@@ -73,7 +73,7 @@ impl LiveWire {
             .map_err(failed("bind the sending socket to the source address"))?;
         let reserve = |protocol| {
             if request.protocols.contains(&protocol) {
-                Reserved::take(protocol, endpoint, way.vrf(), request.ports)
+                Reserved::take(protocol, endpoint, way.vrf(), request.ports, Sharing::None)
             } else {
                 Ok(Reserved::default())
             }
@@ -282,16 +282,16 @@ impl Wire for LiveWire {
 }
 
 /// `IP_PMTUDISC_PROBE` and `IPV6_PMTUDISC_PROBE` (ip(7), ipv6(7)).
-const PROBE: usize = 3;
+pub(super) const PROBE: usize = 3;
 
 /// `IP_MTU_DISCOVER`.
 #[derive(Clone, Copy, Debug)]
-struct AnyLength4;
+pub(super) struct AnyLength4;
 nix::setsockopt_impl!(AnyLength4, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, usize, sockopt::SetUsize);
 
 /// `IPV6_MTU_DISCOVER`.
 #[derive(Clone, Copy, Debug)]
-struct AnyLength6;
+pub(super) struct AnyLength6;
 nix::setsockopt_impl!(AnyLength6, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, usize, sockopt::SetUsize);
 
 /// A raw socket that takes complete packets and receives none.
@@ -338,7 +338,7 @@ pub(super) fn raw_socket_error(error: io::Error) -> OpenError {
 }
 
 /// Why a packet was not taken, from the error of the call.
-fn fault(error: &io::Error) -> SendFault {
+pub(super) fn fault(error: &io::Error) -> SendFault {
     let number = error.raw_os_error().unwrap_or(libc::EIO);
     match Errno::from_raw(number) {
         Errno::ENETUNREACH | Errno::EHOSTUNREACH => SendFault::NoRoute,

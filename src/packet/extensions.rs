@@ -102,6 +102,12 @@ fn structure_of(bytes: &[u8], must_have_checksum: bool) -> Option<&[u8]> {
 }
 
 impl<'a> Extensions<'a> {
+    /// A structure that stands by itself, header and all; empty if it is not well formed.
+    #[must_use]
+    pub fn read(structure: &'a [u8]) -> Self {
+        Self(structure_of(structure, false).unwrap_or_default())
+    }
+
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(self) -> bool {

@@ -57,6 +57,10 @@ pub fn carry_on(
                         wire.record(Part::Measurement, engine.run(), record);
                     }
                 }
+                // There is no packet to keep.
+                Ok(Heard::Notice(notice)) => {
+                    engine.heed_notice(wire.now(), &notice);
+                }
                 Ok(Heard::Quiet) => engine.handle(wire.now(), Input::Losses(wire.losses())),
                 Ok(Heard::Interrupted) => engine.handle(wire.now(), Input::Interrupt),
                 Err(fault) => {

@@ -14,10 +14,10 @@ use rand_chacha::ChaCha8Rng;
 use super::identity::{Identity, Names, Recognised, Stray};
 use super::pace::{Bearer, Budgets};
 use super::plan::{Plan, PlanError};
-use super::wire::{Arrival, Transmit};
+use super::wire::{Arrival, Notice, Transmit};
 use crate::packet::icmp;
 use crate::trace::{
-    Advice, Destination, DestinationId, End, FULL_TTL, FlowId, Losses, Moment, Need, Probe, ProbeId,
+    Advice, Destination, DestinationId, End, FULL_TTL, FlowId, Losses, Member, Moment, Need, Probe, ProbeId,
     Protocol, Reply, ReplyKind, Role, Run, SendFault, Stage, Strays, WallTime,
 };
 
@@ -184,6 +184,20 @@ impl Engine {
     pub fn hear(&mut self, now: Moment, arrival: &Arrival) -> Option<ProbeId> {
         self.run.ended_at = self.run.ended_at.max(now);
         self.receive(arrival)
+    }
+
+    /// Takes what the operating system tells of a reply, and says which probe it belongs to.
+    pub fn heed_notice(&mut self, now: Moment, notice: &Notice) -> Option<ProbeId> {
+        self.run.ended_at = self.run.ended_at.max(now);
+        self.notice(notice)
+    }
+
+    /// The same while another run had the wire. What is not about this run's packets is no stray of its.
+    pub fn overhear_notice(&mut self, notice: &Notice) -> Option<ProbeId> {
+        let strays = self.run.strays;
+        let probe = self.notice(notice);
+        self.run.strays = strays;
+        probe
     }
 
     /// Takes a packet that came in while another run had the wire, and says which probe it belongs to. What is not this
@@ -372,6 +386,11 @@ impl Engine {
             if bearers.clone().any(|bearer| saving.contains(&bearer)) {
                 continue;
             }
+            if let Some(free) = self.flow_free(need, now) {
+                // It saves nothing up: what it waits for is no budget.
+                earliest = Some(earliest.map_or(free, |earliest: Moment| earliest.min(free)));
+                continue;
+            }
             let ready = self.ready(need, now);
             if ready <= now {
                 chosen = Some(place);
@@ -387,6 +406,20 @@ impl Engine {
         // The coin. A fixed order would let a rate limiter answer the same member every time.
         self.group.shuffle(&mut self.coin);
         Ok(())
+    }
+
+    /// When the last flow of a group that another probe still has is given up, where a flow takes but one at a time.
+    fn flow_free(&self, need: &Need, now: Moment) -> Option<Moment> {
+        if !self.plan.pace.one_a_flow {
+            return None;
+        }
+        let has = |(_, id): &&(Moment, ProbeId)| {
+            let probe = self.run.probe(*id);
+            let tcp = self.run.destination(probe.destination).protocol == Protocol::Tcp;
+            let same = |one: &Member| (one.destination, one.flow) == (probe.destination, probe.flow);
+            tcp && need.members.iter().any(same)
+        };
+        self.waiting.iter().filter(has).map(|(until, _)| *until).max().filter(|until| *until > now)
     }
 
     /// When every bearer of a group can take its share.
@@ -516,6 +549,41 @@ impl Engine {
         None
     }
 
+    fn notice(&mut self, notice: &Notice) -> Option<ProbeId> {
+        let ours = self.identity.noticed(notice).filter(|(own, _)| {
+            // Byte for byte, since another run on the same wire has names of the same form.
+            let probe = self.run.probes.get(own.probe.0 as usize);
+            probe.is_some_and(|probe| {
+                self.identity.packet(probe.id, probe.destination, probe.flow, probe.ttl) == notice.about
+            })
+        });
+        let Some((own, found)) = ours else {
+            self.run.strays.foreign += 1;
+            return None;
+        };
+        let assigned = match found.names {
+            // An error about some packet of a flow: only where but one waits for an answer is it known which.
+            Names::Flow if !found.kind.is_terminal() => {
+                let mut open = self.run.probes.iter().filter(|probe| {
+                    let same = (probe.destination, probe.flow) == (own.destination, own.flow);
+                    same && probe.sent_at.is_some_and(|at| at <= notice.at) && !probe.was_answered()
+                });
+                open.next().filter(|_| open.next().is_none()).map(|probe| (probe.id, false))
+            }
+            _ => self.assign(&found, notice.at),
+        };
+        match assigned {
+            Some((id, ambiguous)) => {
+                self.note(id, found, notice.at, ambiguous);
+                Some(id)
+            }
+            None => {
+                self.run.strays.unnamed += 1;
+                None
+            }
+        }
+    }
+
     /// The probe a packet answers, and whether that is a guess.
     fn assign(&self, found: &Recognised, at: Moment) -> Option<(ProbeId, bool)> {
         let echo = found.kind == ReplyKind::EchoReply;
@@ -601,7 +669,7 @@ impl Engine {
             rtt,
             from: found.from,
             kind: found.kind,
-            reply_ttl: Some(found.reply_ttl),
+            reply_ttl: found.reply_ttl,
             ip_id: found.ip_id,
             late,
             duplicate,

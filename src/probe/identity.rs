@@ -28,8 +28,9 @@ use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
 
+use super::wire::Notice;
 use crate::packet::build::{self, Ip, Tcp};
-use crate::packet::extensions::Object;
+use crate::packet::extensions::{Extensions, Object};
 use crate::packet::tcp::{Segment, TcpOption, flags};
 use crate::packet::udp::Datagram;
 use crate::packet::{icmp, ip, protocol, quotation::Quotation};
@@ -71,8 +72,8 @@ pub struct Recognised {
     pub names: Names,
     /// Source address of the packet.
     pub from: IpAddr,
-    /// TTL it arrived with.
-    pub reply_ttl: u8,
+    /// TTL it arrived with, where that is known.
+    pub reply_ttl: Option<u8>,
     /// Its IPv4 identification.
     pub ip_id: Option<u16>,
     /// What it is.
@@ -268,6 +269,18 @@ impl Identity {
         self.hash(b"data", u64::from(probe.0), 0).to_be_bytes()
     }
 
+    /// What a notice of the operating system is about, as far as the packet that it is about is one of this run's.
+    pub(super) fn noticed(&self, notice: &Notice) -> Option<(Own, Recognised)> {
+        let own = self.own(&notice.about)?;
+        let mut found = blank(own.destination, own.flow, notice.kind);
+        found.names = if notice.exact { Names::Probe(own.probe) } else { Names::Flow };
+        found.from = notice.from;
+        found.reply_ttl = notice.reply_ttl;
+        found.mpls.clone_from(&notice.mpls);
+        found.interfaces.clone_from(&notice.interfaces);
+        Some((own, found))
+    }
+
     /// The packet of a probe.
     ///
     /// # Panics
@@ -429,9 +442,7 @@ impl Identity {
                 icmp::Message::Error { icmp_type, code, rest, quotation, extensions } => {
                     let mut found = self.quoted(&quotation)?;
                     found.kind = error_kind(header.source.is_ipv6(), icmp_type, code, rest);
-                    for object in extensions.objects() {
-                        note_object(&mut found, object);
-                    }
+                    (found.mpls, found.interfaces) = noted(extensions);
                     Ok(found)
                 }
                 icmp::Message::Echo { reply: false, .. } | icmp::Message::Other { .. } => Err(Stray::Foreign),
@@ -444,7 +455,7 @@ impl Identity {
             Err(Stray::Foreign)
         }?;
         found.from = header.source;
-        found.reply_ttl = header.ttl;
+        found.reply_ttl = Some(header.ttl);
         found.ip_id = header.id;
         Ok(found)
     }
@@ -626,7 +637,7 @@ fn blank(destination: DestinationId, flow: FlowId, kind: ReplyKind) -> Recognise
         flow,
         names: Names::Flow,
         from: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-        reply_ttl: 0,
+        reply_ttl: None,
         ip_id: None,
         kind,
         quoted: None,
@@ -672,28 +683,34 @@ pub fn error_kind(v6: bool, icmp_type: u8, code: u8, rest: u32) -> ReplyKind {
     }
 }
 
-fn note_object(found: &mut Recognised, object: Object<'_>) {
-    match object {
-        Object::Mpls(stack) => found.mpls.extend(stack.iter().map(|entry| MplsLabel {
-            label: entry.label,
-            tc: entry.tc,
-            bottom: entry.bottom,
-            ttl: entry.ttl,
-        })),
-        Object::Interface(interface) => found.interfaces.push(InterfaceObject {
-            role: match interface.role {
-                0 => InterfaceRole::Incoming,
-                1 => InterfaceRole::SubIp,
-                2 => InterfaceRole::Outgoing,
-                _ => InterfaceRole::NextHop,
-            },
-            index: interface.index,
-            address: interface.address,
-            name: interface.name,
-            mtu: interface.mtu,
-        }),
-        Object::Other { .. } => {}
+/// What the extensions of an ICMP error say: labels and interfaces.
+#[must_use]
+pub fn noted(extensions: Extensions<'_>) -> (Vec<MplsLabel>, Vec<InterfaceObject>) {
+    let (mut mpls, mut interfaces) = (Vec::new(), Vec::new());
+    for object in extensions.objects() {
+        match object {
+            Object::Mpls(stack) => mpls.extend(stack.iter().map(|entry| MplsLabel {
+                label: entry.label,
+                tc: entry.tc,
+                bottom: entry.bottom,
+                ttl: entry.ttl,
+            })),
+            Object::Interface(interface) => interfaces.push(InterfaceObject {
+                role: match interface.role {
+                    0 => InterfaceRole::Incoming,
+                    1 => InterfaceRole::SubIp,
+                    2 => InterfaceRole::Outgoing,
+                    _ => InterfaceRole::NextHop,
+                },
+                index: interface.index,
+                address: interface.address,
+                name: interface.name,
+                mtu: interface.mtu,
+            }),
+            Object::Other { .. } => {}
+        }
     }
+    (mpls, interfaces)
 }
 
 #[cfg(test)]

@@ -25,4 +25,4 @@ pub use drive::{Guide, carry_on, drive};
 pub use engine::{Engine, Input, Output};
 pub use plan::{Budget, Plan, PlanError, small_control, variants};
 pub use replay::{Replay, ReplayError, Retraced, Told};
-pub use wire::{Arrival, Heard, Part, Record, Transmit, Wire, WireFault};
+pub use wire::{Arrival, Heard, Notice, Part, Record, Transmit, Wire, WireFault};

@@ -27,6 +27,9 @@ pub struct Pace {
     pub fastest: u32,
     /// How many runs share these budgets, from 1: each has that part of every burst and rate.
     pub shared: u32,
+    /// A TCP probe waits until the fate of the one before it in its flow is known: where the operating system makes the
+    /// connections, no two can have the same addresses and ports at once.
+    pub one_a_flow: bool,
 }
 
 impl Pace {
@@ -60,6 +63,7 @@ impl Default for Pace {
             cautious: 1,
             fastest: 10,
             shared: 1,
+            one_a_flow: false,
         }
     }
 }

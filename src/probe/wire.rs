@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::trace::{Losses, Moment, ProbeId, Run, SendFault};
+use crate::trace::{InterfaceObject, Losses, Moment, MplsLabel, ProbeId, ReplyKind, Run, SendFault};
 
 /// A probe ready to leave: one complete IP packet, header and checksums included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +25,35 @@ pub struct Arrival {
     pub packet: Vec<u8>,
 }
 
+/// What the operating system tells of a reply that it keeps to itself: where there are no raw sockets, it takes the packet
+/// and says what it made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// When the reply came in: the kernel's stamp where there is one.
+    pub at: Moment,
+    /// The packet of ours that it is about, as it was handed to [`Wire::send`]; empty where it is about none.
+    pub about: Vec<u8>,
+    /// It is about exactly this packet; else about some packet of the same flow.
+    pub exact: bool,
+    /// Who sent the reply.
+    pub from: IpAddr,
+    /// What it is.
+    pub kind: ReplyKind,
+    /// TTL or hop limit it arrived with, where that is told.
+    pub reply_ttl: Option<u8>,
+    /// RFC 4950 label stack.
+    pub mpls: Vec<MplsLabel>,
+    /// RFC 5837 objects.
+    pub interfaces: Vec<InterfaceObject>,
+}
+
 /// What a wait ended with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// A packet came in. There may be more.
     Packet(Arrival),
+    /// The operating system tells of one. There may be more.
+    Notice(Box<Notice>),
     /// The deadline passed.
     Quiet,
     /// The user asked to stop (Ctrl-C).

@@ -475,6 +475,26 @@ fn imported(document: &Document) -> Vec<String> {
 
 /// What tables cannot show: answers without a hop, and places where no AS can be told.
 pub(super) fn notes(document: &Document, shown_references: usize) -> Vec<String> {
+    let mut notes = notes_of_run(document, shown_references);
+    if document.vantage.sockets.is_some() && !document.vantage.limits.is_empty() {
+        let limits: Vec<String> =
+            document.vantage.limits.iter().take(8).map(|one| clip_to(one, SENTENCE).into_owned()).collect();
+        notes.push(format!("Measured without the right to raw sockets. {}.", limits.join("; ")));
+    }
+    let strays = document.measurement.as_ref().map_or(0, |measurement| measurement.strays);
+    if strays >= FLOOD {
+        notes.push(format!(
+            "{strays} packets came in that belong to no probe of this run: a flood, perhaps of forged answers. None was taken \
+             for one."
+        ));
+    }
+    notes
+}
+
+/// Packets that belong to no probe, from which on they are told of: more than a host meets by the way.
+const FLOOD: u64 = 1_000;
+
+fn notes_of_run(document: &Document, shown_references: usize) -> Vec<String> {
     let Some(target) = &document.target else { return Vec::new() };
     let mut notes = Vec::new();
     if target.asn.is_none() && target.address.is_some() {

@@ -365,6 +365,8 @@ impl<'a> Work<'a> {
                     self.hear(now, &arrival);
                     until = now;
                 }
+                // Only packets name one host of many.
+                Heard::Notice(_) => {}
                 Heard::Quiet => return Ok(false),
                 Heard::Interrupted => return Ok(true),
             }

@@ -380,7 +380,7 @@ pub(super) fn search(
             first_ttl: plan.first_ttl,
             max_ttl: plan.max_ttl,
             wait: plan.wait,
-            pace: Pace { gap, in_flight: None, burst: 1, cautious: 1, fastest: 1, shared: 1 },
+            pace: Pace { gap, in_flight: None, burst: 1, cautious: 1, fastest: 1, shared: 1, ..plan.pace },
             budget: Budget {
                 // One more than can be needed: a search that has asked everybody ends by itself.
                 probes: most + 1,
@@ -452,6 +452,9 @@ impl Wire for Shared<'_> {
 
     fn wait(&mut self, until: Moment) -> Result<Heard, WireFault> {
         let heard = self.wire.wait(until)?;
+        if let Heard::Notice(notice) = &heard {
+            self.engine.overhear_notice(notice);
+        }
         if let Heard::Packet(arrival) = &heard
             && let Some(probe) = self.engine.overhear(arrival)
         {

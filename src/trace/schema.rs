@@ -309,6 +309,16 @@ pub struct Vantage {
     /// The uplink as it was asked for (`--via`): `eth0`, `src:203.0.113.7`, `vrf:blue`, `mark:5`, `table:100`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
+    /// `ordinary` where the probes went out of ordinary sockets, for want of the right to raw ones; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<String>,
+    /// What could not be seen or done for that, a sentence each.
+    #[serde(
+        default,
+        deserialize_with = "few::<{most::OTHERS}, _, _>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub limits: Vec<String>,
     /// How far the clocks on the wall there were ahead of UTC, `+03:00`; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utc_offset: Option<String>,
@@ -908,6 +918,7 @@ pub fn json_schema(words: &WordLists) -> Value {
                             "asn": nullable("integer"), "label": nullable("string"),
                             "gateway": {"type": "string"}, "via": {"type": "string"},
                             "utc_offset": {"type": "string"}, "public": {"type": "string"},
+                            "sockets": {"const": "ordinary"}, "limits": {"type": "array", "items": {"type": "string"}},
                             "country": {"type": "string"}, "network": {"type": "string"}, "probe": count,
                         }),
                         &["source", "interface", "asn", "label"],

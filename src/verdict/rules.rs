@@ -297,7 +297,10 @@ fn injected(facts: &Facts<'_>) -> Option<Draft> {
     // Routers between the last one reached and here that answer the reference and not the target are not on its way.
     let gap = facts.contrast.hops.iter().any(|hop| hop.ttl < here && hop.answers());
     let mirrored = mirrored(facts);
-    let clear = spoken >= SPEAKS && too_early == 0 && silent_before >= SILENT_BEFORE && (!gap || mirrored);
+    // Where the answers' own TTLs are not known (ordinary sockets), a copied one cannot be ruled out: nobody is placed.
+    let told = facts.answers.iter().any(|answer| answer.ttl == Some(here) && answer.reply_ttl.is_some());
+    let clear =
+        told && spoken >= SPEAKS && too_early == 0 && silent_before >= SILENT_BEFORE && (!gap || mirrored);
     if !really_farther(facts, here) || !clear {
         return Some(Draft { mechanism, ..Draft::inconclusive(Reason::Contradiction) });
     }
@@ -421,7 +424,8 @@ fn reachable(facts: &Facts<'_>) -> Option<Draft> {
         // A host that answers well before its neighbour does, or whose packets start from another TTL on another port, may
         // be somebody else who speaks in its name.
         location_confidence: match nearer {
-            _ if two_hosts(facts) => 0.9,
+            _ if two_hosts(facts) || at_our_door(facts) => 0.9,
+            _ if facts.answers.iter().all(|answer| answer.reply_ttl.is_none()) => 0.9,
             0 => facts.question.confidence.min(0.999),
             1 => 0.95,
             _ => 0.9,
@@ -429,6 +433,16 @@ fn reachable(facts: &Facts<'_>) -> Option<Draft> {
         ground,
         ..Draft::new(Kind::Reachable)
     })
+}
+
+/// Target and references all answer behind nothing but our own routers, before any network shows one: either they stand
+/// next door, or the first box of ours or of our provider answers for everybody. Only a host of another network tells.
+fn at_our_door(facts: &Facts<'_>) -> bool {
+    let Some(here) = facts.answered_at().filter(|here| *here >= 2) else { return false };
+    let reached = || facts.controls.iter().filter(|control| control.reached);
+    let together = reached().count() > 0 && reached().all(|control| control.distance == Some(here));
+    let nobody_else = (1..here).all(|ttl| facts.owners.origins(ttl).is_empty());
+    together && nobody_else && !facts.owners.destination.is_empty() && facts.check.is_none()
 }
 
 /// The answers to the target's probes and those to its other ports and protocols start from different TTLs: two stacks

@@ -59,7 +59,7 @@ impl Words<'_> {
         Some(match self.draft.kind {
             Kind::Inconclusive => return None,
             Kind::Reachable if self.draft.location_confidence < 0.99 => {
-                "something nearer than the reference, or of another kind than the host's other answers, speaks in its name"
+                "something nearer than it should be, or of another kind than the host's other answers, may speak in its name"
                     .to_owned()
             }
             Kind::Reachable => "whoever answers in the host's name from its distance is taken for it".to_owned(),
@@ -106,6 +106,10 @@ impl Words<'_> {
         let unknown = self.facts.question.neighbours.is_empty();
         match self.draft.kind {
             Kind::Inconclusive => self.next_step(),
+            Kind::Reachable if self.draft.location_confidence < 0.99 && self.facts.check.is_none() => Some(
+                "name a far host of another network that works (--check HOST): whether it is spoken for at the same hop tells"
+                    .to_owned(),
+            ),
             Kind::Reachable | Kind::Local => None,
             _ if self.draft.asns.is_empty() => Some(place.to_owned()),
             _ if unknown && (self.draft.ground == Ground::Unseen || self.draft.asns.len() > 1) => {

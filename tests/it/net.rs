@@ -409,6 +409,7 @@ fn hear(wire: &mut LiveWire, within: Duration) -> Option<(Arrival, Seen)> {
             assert!(wire.now() >= until, "quiet before its time");
             None
         }
+        Heard::Notice(notice) => panic!("a raw socket is told {notice:?}"),
         Heard::Interrupted => panic!("interrupted"),
     }
 }

@@ -104,6 +104,30 @@ fn rule_02_intercepted_a_far_host_is_spoken_for_as_well() {
     assert_eq!(of(&topology).kind, Kind::Reachable, "each answers from where it stands");
 }
 
+/// A router that answers every packet of every protocol itself: nothing of the host's differs any more. It is not said for
+/// certain that the host answers, nobody is accused, and a far host tells what it is.
+#[test]
+fn rule_02_intercepted_a_router_answers_for_everything() {
+    let mut topology = topology("proxy");
+    for rule in &mut topology.rules {
+        (rule.protocol, rule.port) = (None, None);
+    }
+    let verdict = of(&topology);
+    assert_eq!(verdict.kind, Kind::Reachable, "nothing tells");
+    assert!(verdict.location_confidence <= 0.9, "{}", verdict.location_confidence);
+    assert!(verdict.raise.as_ref().is_some_and(|raise| raise.contains("--check")), "{:?}", verdict.raise);
+    far_host(&mut topology);
+    let verdict = of(&topology);
+    assert_eq!((verdict.kind, verdict.mechanism), (Kind::Intercepted, Mechanism::ForgedAnswer));
+    assert!(asns(&verdict).is_empty());
+    topology.rules.clear();
+    let verdict = of(&topology);
+    assert!(
+        verdict.kind == Kind::Reachable && verdict.location_confidence >= 0.99,
+        "each answers from where it stands"
+    );
+}
+
 /// A provider that lets nothing out meets everybody, the far host among them.
 #[test]
 fn rule_01_self_check_a_far_host_that_works_is_silent() {

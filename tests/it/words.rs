@@ -395,7 +395,7 @@ fn schema_completions_and_man_page_are_there() {
     assert!(String::from_utf8_lossy(&lasthop(&["man"]).stdout).contains("Exit status"));
 }
 
-/// Whoever lacks the right to probe hears of that, and not of a home that is another's: `sudo -u` and services keep HOME.
+/// Whoever lacks the right to raw sockets, and asks for what takes them, hears of that, and not of a home that is another's: `sudo -u` and services keep HOME.
 #[test]
 fn without_privilege_that_is_said_whatever_home_it_has() {
     let test = "without_privilege_that_is_said_whatever_home_it_has";
@@ -413,7 +413,7 @@ fn without_privilege_that_is_said_whatever_home_it_has() {
     }
     let start = || {
         Command::new(&program)
-            .args(["diagnose", "127.0.0.1", "25"])
+            .args(["diagnose", "127.0.0.1", "25", "--size", "500"])
             .env("HOME", &home)
             .env_remove("XDG_CONFIG_HOME")
             .uid(65_534)

@@ -22,6 +22,7 @@ use ipnetwork::IpNetwork;
 use self::list::{BARE, List, Named, Reading, Row, check};
 use self::results::{Results, key};
 pub use self::words::Batch;
+use super::cache::Cache;
 use super::demo;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
@@ -32,7 +33,7 @@ use super::output;
 use super::progress;
 use super::request::Endpoint;
 use super::simulated;
-use crate::net::{Family, LiveWire, OpenError};
+use crate::net::{AnyWire, Family, OpenError};
 use crate::path::Origins;
 use crate::probe::Wire;
 use crate::report::{self, Measured, Session, safe};
@@ -74,13 +75,14 @@ fn live(words: &Batch) -> Result<Exit, Failure> {
     let files = Files::of(&words.knowledge)?;
     let opt_out = OptOut::open(words.opt_out.as_deref())?;
     let wanted = Wanted::read(words, &|all, family| resolve(all, family, words))?;
+    live::given_up(crate::net::privilege::narrow())?;
     let mut wires = Vec::new();
     for family in [Family::V4, Family::V6] {
         if wanted.rows.iter().any(|row| Family::of(row.target) == family) {
             wires.push((family, open(words, family, &wanted.rows)?));
         }
     }
-    live::unprivileged()?;
+    live::unprivileged(live::allowance([words.output.as_deref()], &Cache::of_user(true)))?;
     let data = files.read()?;
     let barred = opt_out.read()?;
     results.read_back()?;
@@ -280,7 +282,7 @@ impl Wanted {
 }
 
 /// Opens the sockets for one family. The way of the first few targets is tried; a target that has none will say so itself.
-fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure> {
+fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<AnyWire, Failure> {
     let mut none: Option<OpenError> = None;
     for row in rows.iter().filter(|row| Family::of(row.target) == family).take(WAYS) {
         // The variants of a target are asked by both.
@@ -291,7 +293,7 @@ fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure
         asked.interface.clone_from(&words.way.interface);
         asked.mark = words.way.fwmark;
         asked.vrf.clone_from(&words.way.vrf);
-        match LiveWire::open(&asked) {
+        match AnyWire::raw(&asked) {
             Ok(wire) => return Ok(wire),
             Err(error) if matches!(error, OpenError::NoRoute { .. }) || error.is_no_host() => {
                 none.get_or_insert(error);
@@ -306,7 +308,7 @@ fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure
     }))
 }
 
-fn session(words: &Batch, wire: &LiveWire, data: &Data) -> Session {
+fn session(words: &Batch, wire: &AnyWire, data: &Data) -> Session {
     Session {
         vantage: live::vantage(wire, &data.grounds(), words.label.as_deref()),
         asdb: Some(data.describe(wire.started_at())),

@@ -230,6 +230,8 @@ impl LiveSource {
 fn opener() -> Result<mpsc::Sender<Asked>, Failure> {
     let (sender, questions) = mpsc::channel::<Asked>();
     let run = move || {
+        // Whatever cannot be given up here is no more than what it began with.
+        let _ = privilege::narrow();
         for (request, steer, answer) in questions {
             let socket = Socket { source: steer.source, mark: steer.mark, vrf: steer.vrf.as_deref() };
             // Whoever asked may have been interrupted.
