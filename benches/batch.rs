@@ -13,6 +13,9 @@
 //!
 //! `--quick`: a tenth of all of it; `--only rate|memory|cpu|scamper`: one of them.
 
+#[path = "support/crowd.rs"]
+mod crowd;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::IoSlice;
@@ -41,6 +44,9 @@ fn main() {
     let quick = arguments.iter().any(|word| word == "--quick");
     let only = arguments.iter().position(|word| word == "--only").and_then(|at| arguments.get(at + 1));
     let wants = |what: &str| only.is_none_or(|only| only == what);
+    if wants("shared") {
+        shared();
+    }
     let Some(world) = World::build() else {
         println!("needs root and the right to make network namespaces: nothing was measured");
         return;
@@ -143,6 +149,7 @@ fn plan(wire: &LiveWire, hosts: &Hosts, protocol: Protocol, rate: f64) -> Batch 
         wait: Duration::from_secs(2),
         max_ttl: 30,
         confidence: 0.99,
+        whole_paths: false,
         seed: 1,
     }
 }
@@ -373,4 +380,17 @@ fn per_target(count: u32) -> f64 {
     assert_eq!(plain + in_full, count, "{ending:?}");
     assert!(u64::from(in_full) < 3 + u64::from(count) / 100, "{in_full} measured in full: {ending:?}");
     (after - before) * 1e6 / f64::from(count)
+}
+
+fn shared() {
+    let topology = crowd::world(1, 100);
+    for whole in [true, false] {
+    let began = Instant::now();
+    let found = crowd::measure(&topology, 1, 8, whole);
+    println!("{} sent, {} in full, {:.1} s sim, {:.1} s", found.sent, found.in_full, found.seconds, began.elapsed().as_secs_f64());
+    for (key, count) in &found.spent { print!("{key:?} {count}; "); }
+    let mut kinds = std::collections::BTreeMap::<&str, u32>::new();
+    for said in found.verdicts.values() { *kinds.entry(said).or_default() += 1; }
+    println!("{kinds:#?}");
+    }
 }

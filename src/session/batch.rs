@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use super::conclude;
 use super::fleet::{Ended, Fleet, Step};
+use super::lesson::{Lesson, Lessons, Likeness};
 use crate::path::{Atlas, Origins, Path};
 use crate::probe::pace::{Budgets, Pace};
 use crate::probe::{Arrival, Budget, Heard, Plan, PlanError, Transmit, Wire, WireFault, variants};
@@ -83,6 +84,8 @@ pub struct Batch {
     pub max_ttl: u8,
     /// How sure a place must be.
     pub confidence: f64,
+    /// Every full measurement looks at its paths from the first hop on, wherever others were lost.
+    pub whole_paths: bool,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -188,6 +191,8 @@ struct Work<'a> {
     states: Vec<State>,
     /// Pairs with a reference, sorted by it.
     by_reference: Vec<u32>,
+    /// Where targets were lost.
+    lessons: Lessons,
     /// Doubtful pairs in the order in which they came up.
     queue: VecDeque<u32>,
     /// Pairs that are decided when everybody has been asked: their neighbours may still answer.
@@ -233,6 +238,7 @@ impl<'a> Work<'a> {
             asked: 0,
             states: vec![State::Open; batch.pairs.len()],
             by_reference,
+            lessons: Lessons::default(),
             queue: VecDeque::new(),
             later: Vec::new(),
             held: Vec::new(),
@@ -556,9 +562,13 @@ impl<'a> Work<'a> {
 
     /// A full measurement has ended.
     fn landed(&mut self, ended: Ended, sink: &mut Sink<'_>) -> ControlFlow<()> {
-        let Ended { ticket: pair, run } = ended;
+        let Ended { ticket: pair, run, whole } = ended;
         let (target, references, judgment) = conclude(&run, &mut self.atlas, self.batch.confidence);
         let verdict = judgment.verdict;
+        if let Some(lesson) = Lesson::of(&run, &verdict).filter(|_| whole) {
+            let alike = self.likeness(pair);
+            self.lessons.learn(&alike, &lesson);
+        }
         if self.samples.remove(&pair) {
             // It answered plainly, and yet it is not what answered.
             let forged = matches!(verdict.mechanism, Mechanism::ForgedAnswer | Mechanism::TcpReset)
@@ -583,9 +593,35 @@ impl<'a> Work<'a> {
     /// Begins to measure a pair in full.
     fn embark(&mut self, pair: u32, now: Moment) {
         let plan = self.plan(pair);
-        let begun = self.fleet.begin(pair, plan, now, self.started_at);
+        let back = |answer: Option<Answer>| answer.map(|answer| hops_back(answer.reply_ttl));
+        let hosts = self.sweep.hosts();
+        let port = |one: &Destination| one.port.unwrap_or(0);
+        let asked = plan.destinations.iter().filter(|one| one.role != Role::Variant);
+        let known = asked.filter_map(|one| hosts.find(one.address, port(one)));
+        let far = known.filter_map(|host| back(self.answer(host))).max();
+        // A target that answers is doubtful for another reason than where its packets are lost.
+        let silent = self.answer(self.pair(pair).target).is_none();
+        let taught = silent && !self.batch.whole_paths;
+        let lesson = taught.then(|| self.likeness(pair)).and_then(|alike| self.lessons.about(&alike));
+        let begun = self.fleet.begin(pair, plan, far, lesson, now, self.started_at);
         // The plan was checked with the words; a pair that never began would be waited for without end.
         assert!(begun.is_ok(), "a measurement cannot begin: {begun:?}");
+    }
+
+    /// Whom a pair's target is like, the most alike first.
+    fn likeness(&mut self, pair: u32) -> Vec<Likeness> {
+        let Pair { target, reference } = self.pair(pair);
+        let address = self.sweep.hosts().address(target);
+        self.forget();
+        let network = self.atlas.of(address);
+        let mut alike = Vec::new();
+        if reference != NOBODY {
+            alike.push(Likeness::Reference(reference));
+        }
+        alike.extend(network.prefix.map(Likeness::Prefix));
+        alike.extend(network.asns.first().copied().map(Likeness::As));
+        alike.push(Likeness::Any);
+        alike
     }
 
     /// How a pair is measured in full, but for the source ports.

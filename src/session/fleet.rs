@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Look;
+use super::lesson::Lesson;
 use crate::path::Atlas;
 use crate::probe::pace::Budgets;
 use crate::probe::{Arrival, Engine, Input, Output, Plan, PlanError, Transmit};
@@ -22,6 +23,8 @@ pub(super) struct Ended {
     pub ticket: u32,
     /// Its record.
     pub run: Run,
+    /// Its paths were looked at from the first hop on.
+    pub whole: bool,
 }
 
 /// What to do next.
@@ -90,11 +93,13 @@ impl Fleet {
         self.crews.len() - self.resting.len()
     }
 
-    /// Begins a measurement; its source ports are the fleet's. Needs room.
+    /// Begins a measurement; its source ports are the fleet's. Needs room. `far` is how far its hosts are thought to be.
     pub fn begin(
         &mut self,
         ticket: u32,
         plan: Plan,
+        far: Option<u8>,
+        lesson: Option<Lesson>,
         now: Moment,
         started_at: WallTime,
     ) -> Result<(), PlanError> {
@@ -103,7 +108,7 @@ impl Fleet {
         let plan = Plan { source_ports: self.crews[place].clone(), ..plan };
         let engine = Engine::new(plan, started_at.at(now))?.paying_from(self.budgets.share(began));
         self.resting.pop_front();
-        let look = Look::new(self.confidence, false);
+        let look = Look::new(self.confidence, false).taught(far, lesson);
         self.ships[place] = Some(Ship { ticket, began, engine, look, wake: now });
         Ok(())
     }
@@ -148,7 +153,7 @@ impl Fleet {
     fn land(&mut self, place: usize, ended: &mut Vec<Ended>) {
         if let Some(ship) = self.ships[place].take() {
             self.resting.push_back(place);
-            ended.push(Ended { ticket: ship.ticket, run: ship.engine.into_run() });
+            ended.push(Ended { ticket: ship.ticket, run: ship.engine.into_run(), whole: ship.look.whole });
         }
     }
 

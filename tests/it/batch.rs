@@ -419,6 +419,7 @@ fn forgeries_from_off_the_path_change_no_verdict() {
             wait: Duration::from_secs(2),
             max_ttl: 30,
             confidence: 0.99,
+            whole_paths: false,
             seed: 11,
         };
         let mut found = BTreeMap::new();

@@ -492,6 +492,7 @@ impl<'a> Job<'a> {
             wait: std::time::Duration::from_secs_f64(self.words.wait),
             max_ttl: self.words.max,
             confidence: self.words.confidence,
+            whole_paths: self.words.whole_paths,
             seed: self.seed,
         };
         let bar = Bar::new(!self.results.on_terminal());

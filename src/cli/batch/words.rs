@@ -44,6 +44,9 @@ pub struct Batch {
     /// Pairs that are measured in full at the same time
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub parallel: u8,
+    /// Follow every path that is measured in full from the first hop on, also where others were lost before
+    #[arg(long)]
+    pub whole_paths: bool,
     /// Take prefixes of more than 4096 addresses as well
     #[arg(long)]
     pub large: bool,
