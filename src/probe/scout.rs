@@ -51,6 +51,8 @@ pub struct Waypoint {
 /// How many hops before a [`Waypoint`] the reference is still followed through: whose router an address belongs to shows in
 /// those around it.
 const BEFORE: u8 = 2;
+/// How many hops behind it: those that the target may be compared at. Where the reference stands is looked for as well.
+const BEHIND: u8 = 6;
 /// Pairs at a waypoint: what two answers prove is reached.
 const PAIRS_THERE: u32 = 2;
 
@@ -147,7 +149,9 @@ impl Scout {
         let end = path.distance.or(known.end).unwrap_or_else(|| paths.end(run, reference));
         let sent = |ttl: u8| path.scout_sent.get(usize::from(ttl)).copied().unwrap_or(0);
         let first = known.ttl.saturating_sub(BEFORE).max(run.first_ttl);
-        for ttl in (first..=end).filter(|ttl| *ttl != known.ttl && sent(*ttl) == 0) {
+        let last = if known.end.is_some() { known.ttl.saturating_add(BEHIND).min(end) } else { end };
+        let ttls = (first..=last).chain((last < end).then_some(end));
+        for ttl in ttls.filter(|ttl| *ttl != known.ttl && sent(*ttl) == 0) {
             needs.push(need(vec![reference], Some(ttl), 0, Stage::Scout));
         }
         let beside = paths.beside(run);

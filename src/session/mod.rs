@@ -191,6 +191,7 @@ pub fn conclude(run: &Run, atlas: &mut Atlas<'_>, confidence: f64) -> (Path, Vec
         neighbours: &neighbours,
         confidence,
         now: run.ended_at,
+        patient: false,
     };
     let judgment = judge(&question);
     (target, references, judgment)
@@ -269,6 +270,7 @@ impl Look {
             neighbours: &neighbours,
             confidence: self.confidence,
             now,
+            patient: !self.whole,
         };
         if self.may_search && !target.reached && !has_own_port(run) {
             let reason = judge(&question).verdict.reason;

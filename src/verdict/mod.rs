@@ -78,6 +78,9 @@ pub struct Question<'a> {
     pub confidence: f64,
     /// When the question is put; only a run that goes on has to wait for anything.
     pub now: Moment,
+    /// Nothing is asked for that may prove needless while probes are open that may decide. Costs a wait, saves probes: for
+    /// many measurements side by side, which wait for their routers' budgets anyhow.
+    pub patient: bool,
 }
 
 /// The verdict now, and what would make it a better one.

@@ -290,7 +290,9 @@ impl Wanted<'_> {
     }
 
     fn reach_up_to(&mut self, wanted: u32) {
-        let sent = self.facts.reach.asked;
+        let patient = self.facts.question.patient;
+        let planned = |need: &&Need| need.stage == Stage::Reach && patient;
+        let sent = self.facts.reach.asked + self.needs.iter().filter(planned).count() as u32;
         for round in sent..wanted {
             // The first flows scout; a flow of its own tells each answer apart.
             let flow = FlowId((round as u16 + 1) % self.flows());
@@ -370,7 +372,10 @@ impl Wanted<'_> {
         if contrast.hops.is_empty() && !self.facts.control_lives() {
             return;
         }
-        self.decide(draft);
+        let undecided = self.decide(draft);
+        if self.facts.question.patient && (undecided || !self.needs.is_empty()) {
+            return;
+        }
         self.branches();
         if let Some(before) = contrast.before {
             self.close();
@@ -459,8 +464,9 @@ impl Wanted<'_> {
         pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None, &[Stage::Confirm]).asked
     }
 
-    /// Pairs where they decide.
-    fn decide(&mut self, draft: &Draft) {
+    /// Pairs where they decide. Says whether some are open or wanted that may.
+    fn decide(&mut self, draft: &Draft) -> bool {
+        let mut open_yet = false;
         let contrast = &self.facts.contrast;
         let after = contrast.after;
         let flows = stats::flows_needed(self.facts.question.confidence).min(u32::from(self.flows()));
@@ -477,6 +483,10 @@ impl Wanted<'_> {
             // from a host that is silent by itself whatever was believed before.
             let unsure = matches!(draft.reason, Some(Reason::PriorSensitive | Reason::Weak));
             let abreast: Vec<ControlHop> = match contrast.before {
+                // Silence at one more hop tells more than at the same one again.
+                Some(before) if unsure && self.facts.question.patient => {
+                    usable.iter().filter(|one| one.ttl >= before.ttl).take(ABREAST).copied().collect()
+                }
                 Some(before) => vec![before],
                 None => usable.iter().take(ABREAST).copied().collect(),
             };
@@ -487,9 +497,13 @@ impl Wanted<'_> {
                     if contrast.before.is_some() && unsure { missing.max(MORE_PAIRS) } else { missing };
                 let more = missing.max(flows.saturating_sub(sum.flows.count_ones())).saturating_sub(open);
                 self.pairs_among(&abreast, more);
+                open_yet = more > 0 || open > 0;
                 // Enough in sum, and the nearest hop behind has not answered often enough to be one to go by.
                 if contrast.before.is_none() && more == 0 && open == 0 {
                     self.pairs_among(&abreast, abreast.len() as u32);
+                }
+                if open_yet && self.facts.question.patient {
+                    return true;
                 }
             }
             self.narrow(&usable, draft);
@@ -518,6 +532,7 @@ impl Wanted<'_> {
                 self.pairs_at(ttl, SILENT_AFTER);
             }
         }
+        open_yet
     }
 
     /// This many pairs among these hops, the nearest first, each in the flow used least: the claim is about all flows,
