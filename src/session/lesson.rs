@@ -27,6 +27,8 @@ pub(super) struct Lesson {
     /// The last router that it reached, which its reference passes at the same distance.
     router: IpAddr,
     ttl: u8,
+    /// TTL of the first router that it was proven not to reach.
+    before: u8,
     /// At which TTL that reference stood.
     end: Option<u8>,
     kind: Kind,
@@ -41,10 +43,10 @@ impl Lesson {
             verdict.kind,
             Kind::LostInsideAs | Kind::LostAtAsBorder | Kind::LostInAsRange | Kind::DestinationNetwork
         );
-        let (router, ttl) = (verdict.after?, verdict.after_ttl?);
+        let (router, ttl, before) = (verdict.after?, verdict.after_ttl?, verdict.before_ttl?);
         let end = run.references().next().and_then(|id| run.reached(id).1);
         let Verdict { kind, mechanism, ref asns, .. } = *verdict;
-        lost.then(|| Self { router, ttl, end, kind, mechanism, asns: asns.clone() })
+        lost.then(|| Self { router, ttl, before, end, kind, mechanism, asns: asns.clone() })
     }
 
     /// The same for a pair with another reference.
@@ -54,6 +56,10 @@ impl Lesson {
 
     pub const fn waypoint(&self) -> Waypoint {
         Waypoint { ttl: self.ttl, end: self.end }
+    }
+
+    pub const fn before(&self) -> u8 {
+        self.before
     }
 
     /// Whether the target was heard where it should not be: from its own name, or behind the router.

@@ -191,7 +191,7 @@ pub fn conclude(run: &Run, atlas: &mut Atlas<'_>, confidence: f64) -> (Path, Vec
         neighbours: &neighbours,
         confidence,
         now: run.ended_at,
-        patient: false,
+        taught: None,
     };
     let judgment = judge(&question);
     (target, references, judgment)
@@ -270,7 +270,7 @@ impl Look {
             neighbours: &neighbours,
             confidence: self.confidence,
             now,
-            patient: !self.whole,
+            taught: self.lesson.as_ref().filter(|_| !self.whole).map(Lesson::before),
         };
         if self.may_search && !target.reached && !has_own_port(run) {
             let reason = judge(&question).verdict.reason;

@@ -66,6 +66,11 @@ impl Wanted<'_> {
         self.facts.run()
     }
 
+    /// Whether nothing is asked for that may prove needless.
+    const fn patient(&self) -> bool {
+        self.facts.question.taught.is_some()
+    }
+
     fn flows(&self) -> u16 {
         self.run().flows.len() as u16
     }
@@ -290,7 +295,7 @@ impl Wanted<'_> {
     }
 
     fn reach_up_to(&mut self, wanted: u32) {
-        let patient = self.facts.question.patient;
+        let patient = self.patient();
         let planned = |need: &&Need| need.stage == Stage::Reach && patient;
         let sent = self.facts.reach.asked + self.needs.iter().filter(planned).count() as u32;
         for round in sent..wanted {
@@ -373,7 +378,7 @@ impl Wanted<'_> {
             return;
         }
         let undecided = self.decide(draft);
-        if self.facts.question.patient && (undecided || !self.needs.is_empty()) {
+        if self.patient() && (undecided || !self.needs.is_empty()) {
             return;
         }
         self.branches();
@@ -482,12 +487,15 @@ impl Wanted<'_> {
             // The pairs tell that the target is silent there; where few hops follow, it takes more of them to tell a loss
             // from a host that is silent by itself whatever was believed before.
             let unsure = matches!(draft.reason, Some(Reason::PriorSensitive | Reason::Weak));
+            let expected =
+                || usable.iter().filter(|one| self.facts.question.taught.is_some_and(|ttl| one.ttl <= ttl));
             let abreast: Vec<ControlHop> = match contrast.before {
                 // Silence at one more hop tells more than at the same one again.
-                Some(before) if unsure && self.facts.question.patient => {
+                Some(before) if unsure && self.patient() => {
                     usable.iter().filter(|one| one.ttl >= before.ttl).take(ABREAST).copied().collect()
                 }
                 Some(before) => vec![before],
+                None if expected().next().is_some() => expected().copied().collect(),
                 None => usable.iter().take(ABREAST).copied().collect(),
             };
             if let Some(sum) = abreast.last().map(|last| last.so_far) {
@@ -502,7 +510,7 @@ impl Wanted<'_> {
                 if contrast.before.is_none() && more == 0 && open == 0 {
                     self.pairs_among(&abreast, abreast.len() as u32);
                 }
-                if open_yet && self.facts.question.patient {
+                if open_yet && self.patient() {
                     return true;
                 }
             }
