@@ -52,7 +52,7 @@ pub struct Waypoint {
 /// those around it.
 const BEFORE: u8 = 2;
 /// How many hops behind it: those that the target may be compared at. Where the reference stands is looked for as well.
-const BEHIND: u8 = 6;
+const BEHIND: u8 = 5;
 /// Pairs at a waypoint: what two answers prove is reached.
 const PAIRS_THERE: u32 = 2;
 
@@ -119,7 +119,7 @@ impl Scout {
         }
         // Variants tell the scope; where there is nothing else to compare with, they are what is compared with.
         let alone = run.references().next().is_none();
-        let mut beside = paths.beside(run);
+        let mut beside = paths.beside(run, 2);
         if alone {
             needs.append(&mut beside);
         }
@@ -154,13 +154,8 @@ impl Scout {
         for ttl in ttls.filter(|ttl| *ttl != known.ttl && sent(*ttl) == 0) {
             needs.push(need(vec![reference], Some(ttl), 0, Stage::Scout));
         }
-        let beside = paths.beside(run);
-        Some(Progress {
-            ripe: needs.is_empty() && !paths.any_open(run, now),
-            needs,
-            beside,
-            again_at: None,
-        })
+        let beside = paths.beside(run, 1);
+        Some(Progress { ripe: needs.is_empty() && !paths.any_open(run, now), needs, beside, again_at: None })
     }
 
     /// The silent hop before a refusal that may be the one that refuses, and when it may be asked once more. Whoever
@@ -283,11 +278,11 @@ impl Paths {
         Self(paths, far)
     }
 
-    /// The target's other ports and protocols that are still to be asked.
-    fn beside(&self, run: &Run) -> Vec<Need> {
+    /// The target's other ports and protocols that are still to be asked, until each was so many times.
+    fn beside(&self, run: &Run, times: u32) -> Vec<Need> {
         let mut beside = Vec::new();
         for (id, _) in run.destinations().filter(|(_, one)| one.role == Role::Variant) {
-            for round in self.0[usize::from(id.0)].reach_sent..2 {
+            for round in self.0[usize::from(id.0)].reach_sent..times {
                 beside.push(need(vec![id], None, reach_flow(run, round as u8), Stage::Reach));
             }
         }

@@ -246,9 +246,10 @@ impl Look {
         observer: &mut Observer<'_>,
     ) -> Advice {
         let part = match &self.lesson {
-            Some(lesson) if !self.whole && !lesson.is_refuted(run) => {
-                self.scout.from_waypoint(run, now, lesson.waypoint()).filter(|part| !part.ripe || lesson.holds(run))
-            }
+            Some(lesson) if !self.whole && !lesson.is_refuted(run) => self
+                .scout
+                .from_waypoint(run, now, lesson.waypoint())
+                .filter(|part| !part.ripe || lesson.holds(run)),
             _ => None,
         };
         if part.is_none() && !self.whole {

@@ -28,6 +28,8 @@ const MORE_PAIRS: u32 = 4;
 const ABREAST: usize = 4;
 /// Pairs that a router's burst has room for behind the first look.
 const BURST_PAIRS: u32 = 2;
+/// Probes with a full TTL to a target that is silent where others of its kind were lost: at the beginning, and at the end.
+const PATIENT_REACH: u32 = 2;
 /// Small packets with a full TTL that must all be silent before they are taken not to get through.
 const SMALL_CHANCES: u32 = 6;
 /// Pairs at later control hops: they tell a loss in the middle from a silent host.
@@ -295,9 +297,12 @@ impl Wanted<'_> {
     }
 
     fn reach_up_to(&mut self, wanted: u32) {
-        let patient = self.patient();
-        let planned = |need: &&Need| need.stage == Stage::Reach && patient;
-        let sent = self.facts.reach.asked + self.needs.iter().filter(planned).count() as u32;
+        let mut sent = self.facts.reach.asked;
+        let mut wanted = wanted;
+        if self.patient() {
+            sent += self.needs.iter().filter(|need| need.stage == Stage::Reach).count() as u32;
+            wanted = wanted.min(PATIENT_REACH);
+        }
         for round in sent..wanted {
             // The first flows scout; a flow of its own tells each answer apart.
             let flow = FlowId((round as u16 + 1) % self.flows());

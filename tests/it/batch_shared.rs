@@ -58,7 +58,14 @@ struct Outcome {
 }
 
 /// Measures every host but the first, against the first or against nobody.
-fn measure(topology: &Topology, count: usize, v6: bool, seed: u64, paired: bool, whole_paths: bool) -> Outcome {
+fn measure(
+    topology: &Topology,
+    count: usize,
+    v6: bool,
+    seed: u64,
+    paired: bool,
+    whole_paths: bool,
+) -> Outcome {
     let mut network = Network::new(topology, v6, seed).unwrap();
     let origins =
         Overlay { entries: topology.prefixes(), ixps: Vec::new(), links: topology.neighbours(), under: None };
@@ -80,7 +87,9 @@ fn measure(topology: &Topology, count: usize, v6: bool, seed: u64, paired: bool,
         protocol: Protocol::Tcp,
         source: network.vantage_address(),
         numbers: (40_000..40_016).collect(),
-        crews: (0..3).map(|crew| (41_000 + crew * 16..41_016 + crew * 16).map(SourcePorts::all).collect()).collect(),
+        crews: (0..3)
+            .map(|crew| (41_000 + crew * 16..41_016 + crew * 16).map(SourcePorts::all).collect())
+            .collect(),
         rate: 500.0,
         wait: Duration::from_secs(2),
         max_ttl: 30,
@@ -103,11 +112,7 @@ fn measure(topology: &Topology, count: usize, v6: bool, seed: u64, paired: bool,
         if one.in_full {
             probes += one.run.probes.len();
             // What is concluded of the record alone, wherever the measurement began.
-            let again = lasthop::session::conclude(
-                one.run,
-                &mut lasthop::path::Atlas::new(&origins),
-                0.99,
-            );
+            let again = lasthop::session::conclude(one.run, &mut lasthop::path::Atlas::new(&origins), 0.99);
             assert_eq!(&again.2.verdict, verdict);
         }
         ControlFlow::Continue(())
