@@ -150,6 +150,7 @@ fn plan(wire: &LiveWire, hosts: &Hosts, protocol: Protocol, rate: f64) -> Batch 
         max_ttl: 30,
         confidence: 0.99,
         whole_paths: false,
+        flows: 1,
         seed: 1,
     }
 }
@@ -197,6 +198,7 @@ fn packets(count: u32, source: IpAddr) -> Vec<(IpAddr, Vec<u8>)> {
     let asking = Asking {
         source,
         protocol: Protocol::Tcp,
+        flows: 1,
         numbers: (40_000..40_016).collect(),
         wait: Duration::from_secs(2),
         key: [5; 16],

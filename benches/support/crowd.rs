@@ -123,6 +123,7 @@ pub fn together(networks: Range<u32>, blocked: u32, whole_paths: bool) -> Outcom
         max_ttl: 30,
         confidence: 0.99,
         whole_paths,
+        flows: 1,
         seed: 7,
     };
     let mut found = Outcome::default();

@@ -68,7 +68,7 @@ pub struct Batch {
     pub pairs: Vec<Pair>,
     /// What hosts are called that were not given by address.
     pub names: HashMap<(usize, Role), String>,
-    /// TCP or ICMP.
+    /// What the hosts are asked by.
     pub protocol: Protocol,
     /// Our address.
     pub source: IpAddr,
@@ -76,6 +76,8 @@ pub struct Batch {
     pub numbers: Vec<u16>,
     /// Source ports for full measurements, a set for each that may go on at the same time.
     pub crews: Vec<Vec<SourcePorts>>,
+    /// Flows in which a host has to answer before it is believed, from 1 to 3.
+    pub flows: u8,
     /// Packets a second in all.
     pub rate: f64,
     /// The longest wait for a reply.
@@ -133,6 +135,8 @@ pub struct Ending {
     pub fault: Option<WireFault>,
     /// How far it came.
     pub progress: Progress,
+    /// Packets that belonged to a try of the sweep.
+    pub heard: u64,
     /// Packets of the sweep that belonged to no try.
     pub strays: Strays,
     /// What the receiving side lost.
@@ -219,6 +223,7 @@ impl<'a> Work<'a> {
         let asking = Asking {
             source: batch.source,
             protocol: batch.protocol,
+            flows: batch.flows,
             numbers: batch.numbers.clone(),
             wait: batch.wait,
             key,
@@ -354,6 +359,7 @@ impl<'a> Work<'a> {
             }
         }
         ending.progress = self.progress();
+        ending.heard = self.sweep.tally().heard;
         ending.strays = self.sweep.strays();
         ending.losses = wire.losses();
         self.fleet.scatter(&mut self.ended);
@@ -379,7 +385,8 @@ impl<'a> Work<'a> {
 
     fn hear(&mut self, now: Moment, arrival: &Arrival) {
         let fleets = local_number(&arrival.packet).is_some_and(|number| {
-            !self.batch.numbers.contains(&number) && self.fleet.hear(number, now, arrival)
+            let sweeps = number.0 == self.batch.protocol && self.batch.numbers.contains(&number.1);
+            !sweeps && self.fleet.hear(number, now, arrival)
         });
         if !fleets {
             self.sweep.hear(arrival);
@@ -450,7 +457,7 @@ impl<'a> Work<'a> {
                 self.states[pair as usize] = State::Held;
                 self.later.push(pair);
             }
-            (Some(Answer { kind: ReplyKind::Rst, .. }), NOBODY) => {
+            (Some(answer), NOBODY) if refuses(answer) => {
                 self.states[pair as usize] = State::Held;
                 self.later.push(pair);
             }
@@ -466,9 +473,9 @@ impl<'a> Work<'a> {
     /// Whether an answer is not what its neighbour's makes one expect.
     fn contradicts(&self, answer: Answer, neighbour: HostId) -> bool {
         // Whatever forbids both may reset one and swallow the other: a reset that nobody vouches for is looked at.
-        let Some(other) = self.answer(neighbour) else { return answer.kind == ReplyKind::Rst };
-        let refuses = answer.kind == ReplyKind::Rst && other.kind != ReplyKind::Rst;
-        refuses || hops_back(answer.reply_ttl) + SUSPICIOUSLY_NEAR <= hops_back(other.reply_ttl)
+        let Some(other) = self.answer(neighbour) else { return refuses(answer) };
+        let contrary = refuses(answer) && !refuses(other);
+        contrary || hops_back(answer.reply_ttl) + SUSPICIOUSLY_NEAR <= hops_back(other.reply_ttl)
     }
 
     /// A pair without a reference, once everybody has been asked.
@@ -478,7 +485,7 @@ impl<'a> Work<'a> {
         match plain {
             Some(answer) => {
                 let beside = self.neighbours(target);
-                let alone = answer.kind == ReplyKind::Rst && beside.is_empty();
+                let alone = refuses(answer) && beside.is_empty();
                 match alone || beside.iter().any(|neighbour| self.contradicts(answer, *neighbour)) {
                     true => self.doubt(pair),
                     false => self.hold(pair, answer),
@@ -684,7 +691,7 @@ impl<'a> Work<'a> {
         let mut found: Vec<(bool, u128, HostId)> = below
             .chain(above)
             .filter(|host| hosts.port(*host) == port && hosts.address(*host) != address)
-            .filter_map(|host| Some((self.answer(host)?.kind == ReplyKind::Rst, distance(host), host)))
+            .filter_map(|host| Some((refuses(self.answer(host)?), distance(host), host)))
             .collect();
         found.sort_unstable();
         found.into_iter().take(NEIGHBOURS).map(|(_, _, host)| host).collect()
@@ -720,25 +727,23 @@ impl<'a> Work<'a> {
             .zip(&parties)
             .flat_map(|(id, (host, _))| {
                 let answer = self.answer(*host);
-                self.sweep
-                    .tries(*host)
-                    .map(move |(attempt, one)| (one.sent_at, id, *host, attempt, one, answer))
+                self.sweep.tries(*host).map(move |(_, one)| (one.sent_at, id, *host, one, answer))
             })
             .collect();
         sent.sort_by_key(|one| (one.0, one.1));
-        for (at, destination, host, attempt, one, answer) in sent {
+        for (at, destination, host, one, answer) in sent {
             let source = SourcePorts::all(one.number);
             let known = run.flows.iter().position(|flow| flow.source == source);
             let flow = known.unwrap_or_else(|| {
                 run.flows.push(Flow { source, label: 0, small: None });
                 run.flows.len() - 1
             });
-            let answer = answer.filter(|answer| answer.attempt == attempt);
             let replies: Vec<Reply> = answer
+                .zip(one.rtt)
                 .into_iter()
-                .map(|answer| Reply {
-                    received_at: answer.at - offset,
-                    rtt: answer.at.since(at),
+                .map(|(answer, rtt)| Reply {
+                    received_at: at + rtt - offset,
+                    rtt,
                     from: self.sweep.hosts().address(host),
                     kind: answer.kind,
                     reply_ttl: Some(answer.reply_ttl),
@@ -771,6 +776,11 @@ impl<'a> Work<'a> {
         }
         run
     }
+}
+
+/// Whether a host says that nobody listens there.
+const fn refuses(answer: Answer) -> bool {
+    matches!(answer.kind, ReplyKind::Rst | ReplyKind::Unreachable { .. })
 }
 
 /// Packets a second in all: a bucket filled by the time that passes, not by sleeps, so that a late wake-up costs nothing.

@@ -420,6 +420,7 @@ fn forgeries_from_off_the_path_change_no_verdict() {
             max_ttl: 30,
             confidence: 0.99,
             whole_paths: false,
+            flows: 1,
             seed: 11,
         };
         let mut found = BTreeMap::new();

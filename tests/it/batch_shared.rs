@@ -95,6 +95,7 @@ fn measure(
         max_ttl: 30,
         confidence: 0.99,
         whole_paths,
+        flows: 1,
         seed,
     };
     let (mut verdicts, mut probes, mut seconds) = (BTreeMap::new(), 0, 0.0);

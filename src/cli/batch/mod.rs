@@ -286,6 +286,9 @@ fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<LiveWire, Failure
         // The variants of a target are asked by both.
         let mut asked =
             crate::net::Request::new(family, [row.target]).with(Protocol::Tcp).with(Protocol::Icmp);
+        if words.udp {
+            asked = asked.with(Protocol::Udp);
+        }
         asked.ports = NUMBERS + FLOWS * u16::from(words.parallel);
         asked.source = words.way.source;
         asked.interface.clone_from(&words.way.interface);
@@ -488,6 +491,7 @@ impl<'a> Job<'a> {
             source: place.source,
             numbers,
             crews,
+            flows: self.words.flows(hosts.len()),
             rate: f64::from(self.words.rate),
             wait: std::time::Duration::from_secs_f64(self.words.wait),
             max_ttl: self.words.max,
@@ -526,6 +530,7 @@ impl<'a> Job<'a> {
         self.troubles.extend(ending.fault.as_ref().map(Failure::from));
         let lost = ending.losses.overflow + ending.losses.truncated;
         let strays = ending.strays.wrong_key;
+        self.results.summary.heard(ending.progress.sent, ending.losses, strays);
         if lost > 0 || strays > 0 {
             output::talk(&format!(
                 "lost in the receive buffer: {lost} packets; aimed at us with a wrong key: {strays}"

@@ -16,7 +16,7 @@ use siphasher::sip::SipHasher13;
 use crate::cli::failure::{Failure, error_text, unwritable};
 use crate::number::Asn;
 use crate::report::{Document, safe};
-use crate::trace::schema;
+use crate::trace::{Losses, schema};
 use crate::verdict::Kind;
 
 /// How a result begins.
@@ -79,9 +79,23 @@ pub struct Summary {
     /// Results that name an AS, and its name.
     networks: BTreeMap<u32, (u64, String)>,
     errors: u64,
+    /// Packets of this run.
+    sent: u64,
+    /// What the kernel had no room for, or we did not: a reply among them was taken for a silence.
+    losses: Losses,
+    /// Packets aimed at the sweep's with a wrong key.
+    wrong_key: u64,
 }
 
 impl Summary {
+    /// What the wire tells of one family's measurement.
+    pub const fn heard(&mut self, sent: u64, losses: Losses, wrong_key: u64) {
+        self.sent += sent;
+        self.losses.overflow += losses.overflow;
+        self.losses.truncated += losses.truncated;
+        self.wrong_key += wrong_key;
+    }
+
     fn verdict(&mut self, kind: &str, asns: &[u32], names: &[String], reason: Option<&str>) {
         *self.kinds.entry(kind.to_owned()).or_default() += 1;
         if let Some(reason) = reason {
@@ -162,6 +176,10 @@ impl Summary {
                 "reasons": self.reasons,
                 "networks": networks,
                 "not_measured": self.errors,
+                "packets": self.sent,
+                "kernel_drops": self.losses.overflow,
+                "truncated": self.losses.truncated,
+                "wrong_key": self.wrong_key,
                 "bad_lines": bad_lines,
                 "stopped": stopped,
             },
