@@ -569,6 +569,11 @@ fn shared(networks: u32) {
                 alone.verdicts.iter().filter(|(target, said)| other.verdicts.get(*target) == Some(*said));
             format!("{} of {} verdicts the same", same.count(), alone.verdicts.len())
         };
+        for (target, said) in
+            shared.verdicts.iter().filter(|(target, said)| alone.verdicts.get(*target) != Some(*said)).take(3)
+        {
+            println!("    {target}: alone {:?}, in the batch {said}", alone.verdicts.get(target));
+        }
         let count = alone.verdicts.len() as f64;
         let share = |one: u64, other: u64| one as f64 / other as f64 * 100.0;
         println!("  {words}: each diagnosed alone {:.1}", alone.sent as f64 / count);

@@ -6,6 +6,8 @@
 
 mod list;
 mod results;
+#[cfg(feature = "parquet")]
+mod table;
 pub mod words;
 
 use std::collections::HashMap;
@@ -68,9 +70,20 @@ pub fn batch(words: &Batch) -> Exit {
     })
 }
 
+/// Opens what the results go to.
+fn open_results(words: &Batch) -> Result<Results, Failure> {
+    let results = Results::open(words.output.as_deref(), words.resume)?;
+    #[cfg(feature = "parquet")]
+    let results = match &words.parquet {
+        Some(path) => results.with_table(table::Table::open(path, words.resume)?),
+        None => results,
+    };
+    Ok(results)
+}
+
 /// On real sockets.
 fn live(words: &Batch) -> Result<Exit, Failure> {
-    let mut results = Results::open(words.output.as_deref(), words.resume)?;
+    let mut results = open_results(words)?;
     let files = Files::of(&words.knowledge)?;
     let opt_out = OptOut::open(words.opt_out.as_deref())?;
     let wanted = Wanted::read(words, &|all, family| resolve(all, family, words))?;
@@ -98,7 +111,7 @@ fn live(words: &Batch) -> Result<Exit, Failure> {
 
 /// In a simulated Internet.
 fn in_scenario(words: &Batch, scenario: &str) -> Result<Exit, Failure> {
-    let mut results = Results::open(words.output.as_deref(), words.resume)?;
+    let mut results = open_results(words)?;
     let topology = demo::scenario(scenario)?;
     let networks = [Family::V4, Family::V6].map(|family| {
         let network = Network::new(&topology, family == Family::V6, words.seed.unwrap_or(1));

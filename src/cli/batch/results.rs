@@ -13,6 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use siphasher::sip::SipHasher13;
 
+#[cfg(feature = "parquet")]
+use super::table::Table;
 use crate::cli::failure::{Failure, error_text, unwritable};
 use crate::number::Asn;
 use crate::report::{Document, safe};
@@ -211,6 +213,9 @@ pub struct Results {
     pub summary: Summary,
     /// Nobody reads standard output any more.
     pub closed: bool,
+    /// The same as a table.
+    #[cfg(feature = "parquet")]
+    table: Option<Table>,
 }
 
 impl Results {
@@ -231,7 +236,15 @@ impl Results {
             failed: HashSet::new(),
             summary: Summary::default(),
             closed: false,
+            #[cfg(feature = "parquet")]
+            table: None,
         })
+    }
+
+    /// Every result goes to this table as well, those of an earlier run included.
+    #[cfg(feature = "parquet")]
+    pub fn with_table(self, table: Table) -> Self {
+        Self { table: Some(table), ..self }
     }
 
     /// Whether lines go to a terminal, where a progress line would be in their way.
@@ -280,6 +293,13 @@ impl Results {
                     )
                 })?;
             *whole += length as u64;
+            #[cfg(feature = "parquet")]
+            if let Some(table) = &mut self.table {
+                let document = serde_json::from_slice(&text);
+                table.tell(&document.map_err(|error| {
+                    Failure::input(format!("{} line {number}: {error}", path.display()), None)
+                })?)?;
+            }
             let port = line.port.unwrap_or(0);
             let given = |side: &&Side| side.chosen.as_ref().is_some_and(|chosen| chosen.how == "given");
             let reference = line.references.iter().find(given);
@@ -341,6 +361,10 @@ impl Results {
                 *whole += line.len() as u64;
             }
         }
+        #[cfg(feature = "parquet")]
+        if let Some(table) = &mut self.table {
+            table.tell(document)?;
+        }
         self.summary.results += 1;
         match &document.verdict {
             Some(said) => {
@@ -353,6 +377,10 @@ impl Results {
 
     /// Makes sure that the file survives the machine.
     pub fn close(&mut self) -> Result<(), Failure> {
+        #[cfg(feature = "parquet")]
+        if let Some(table) = self.table.take() {
+            table.close()?;
+        }
         match &mut self.out {
             // A pipe or device has nothing to sync.
             Out::File { path, file, .. } if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {

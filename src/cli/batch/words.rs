@@ -67,6 +67,10 @@ pub struct Batch {
     /// Write the results, one run a line, to FILE instead of to standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write the results as a table as well: an Apache Parquet file, a row a result, there when the batch has ended
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "FILE")]
+    pub parquet: Option<PathBuf>,
     /// Sum up in a last line of JSON on standard output (lasthop.set/1), and tell failures there as well
     #[arg(long)]
     pub json: bool,
