@@ -51,7 +51,7 @@ pub struct Waypoint {
 /// How many hops before a [`Waypoint`] the reference is still followed through: whose router an address belongs to shows in
 /// those around it.
 const BEFORE: u8 = 2;
-/// How many hops behind it: those that the target may be compared at. Where the reference stands is looked for as well.
+/// How many hops behind it: those that the target may be compared at.
 const BEHIND: u8 = 5;
 /// Pairs at a waypoint: what two answers prove is reached.
 const PAIRS_THERE: u32 = 2;
@@ -149,9 +149,10 @@ impl Scout {
         let end = path.distance.or(known.end).unwrap_or_else(|| paths.end(run, reference));
         let sent = |ttl: u8| path.scout_sent.get(usize::from(ttl)).copied().unwrap_or(0);
         let first = known.ttl.saturating_sub(BEFORE).max(run.first_ttl);
-        let last = if known.end.is_some() { known.ttl.saturating_add(BEHIND).min(end) } else { end };
-        let ttls = (first..=last).chain((last < end).then_some(end));
-        for ttl in ttls.filter(|ttl| *ttl != known.ttl && sent(*ttl) == 0) {
+        // Where the reference stands is left open: everybody would ask its last router, and whoever needs two packets there
+        // for a whole look would wait for them without end.
+        let last = known.ttl.saturating_add(BEHIND).min(end);
+        for ttl in (first..=last).filter(|ttl| *ttl != known.ttl && sent(*ttl) == 0) {
             needs.push(need(vec![reference], Some(ttl), 0, Stage::Scout));
         }
         let beside = paths.beside(run, 1);

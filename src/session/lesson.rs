@@ -79,8 +79,7 @@ impl Lesson {
                 probe.replies.iter().any(|reply| exceeded(reply.kind) && reply.from == self.router)
             })
         };
-        let (reached, distance) = run.reached(reference);
-        passes(Run::TARGET) && passes(reference) && reached && distance.is_some()
+        passes(Run::TARGET) && passes(reference) && run.reached(reference).0
     }
 
     /// Whether a verdict says the same.
