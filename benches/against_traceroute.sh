@@ -10,59 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --quiet
 program=$PWD/target/release/lasthop
-stem=lb$$
-hops=11
-last=$((hops + 1))
-work=$(mktemp -d)
-
-cleanup() {
-    # The listeners are the only processes there, and ours.
-    for n in "$last" n; do ip netns pids "$stem-$n" 2>/dev/null | xargs -r kill 2>/dev/null || true; done
-    for n in $(seq 0 "$last") n; do ip netns del "$stem-$n" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-in_ns() { local n=$1; shift; ip netns exec "$stem-$n" "$@"; }
-
-limits() { # ratelimit in ms, messages a second
-    for n in $(seq 1 "$hops"); do
-        in_ns "$n" sysctl -qw net.ipv4.icmp_ratelimit="$1" net.ipv4.icmp_msgs_per_sec="$2" net.ipv4.icmp_msgs_burst="$3"
-    done
-}
-
-for n in $(seq 0 "$last") n; do
-    ip netns add "$stem-$n"
-    in_ns "$n" sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
-    ip -n "$stem-$n" link set lo up
-done
-# Routers 1 to 11 between the prober (0) and the target (12); the reference (n) hangs on the last router, too.
-for n in $(seq 0 "$hops"); do
-    ip -n "$stem-$n" link add eth-r index $((n + 100)) type veth peer name eth-l netns "$stem-$((n + 1))"
-    ip -n "$stem-$n" addr add "10.1.$n.1/30" dev eth-r
-    ip -n "$stem-$((n + 1))" addr add "10.1.$n.2/30" dev eth-l
-    ip -n "$stem-$n" link set eth-r up
-    ip -n "$stem-$((n + 1))" link set eth-l up
-done
-ip -n "$stem-$hops" link add eth-n index 90 type veth peer name eth-l netns "$stem-n"
-ip -n "$stem-$hops" addr add 10.1.90.1/30 dev eth-n
-ip -n "$stem-n" addr add 10.1.90.2/30 dev eth-l
-ip -n "$stem-$hops" link set eth-n up
-ip -n "$stem-n" link set eth-l up
-for n in $(seq 0 "$hops"); do
-    ip -n "$stem-$n" route add default via "10.1.$n.2"
-    if [ "$n" -gt 0 ]; then ip -n "$stem-$n" route replace 10.1.0.0/30 via "10.1.$((n - 1)).1" 2>/dev/null || true; fi
-done
-ip -n "$stem-$last" route add default via "10.1.$hops.1"
-ip -n "$stem-n" route add default via 10.1.90.1
-target=10.1.$hops.2
-reference=10.1.90.2
-for n in "$last" n; do
-    in_ns "$n" timeout 600 python3 -c '
-import socket, time
-s = socket.create_server(("0.0.0.0", 25)); time.sleep(590)' >/dev/null 2>&1 &
-done
-sleep 1
+# shellcheck source=benches/support/chain.sh
+. benches/support/chain.sh
 cat >"$work/time.py" <<'P'
 """Runs a command; prints seconds, seconds to the first line on stderr, peak memory in MB."""
 import os, resource, subprocess, sys, time
@@ -100,8 +49,7 @@ echo "medians; the last two columns: lasthop's time divided by traceroute's (two
 printf '%-9s %10s %10s %10s %11s %11s %8s %8s\n' case verdict first-line memory 'defaults' 'tuned' '/default' '/tuned'
 limits 0 1000000 1000000
 row clear 3
-printf 'table ip t {\nchain f {\ntype filter hook forward priority 0;\nip daddr %s drop\n}\n}\n' "$target" |
-    in_ns 4 nft -f -
+block
 row hop4 3
 limits 1000 1000 50
 row limited 1

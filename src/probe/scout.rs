@@ -33,7 +33,28 @@ pub struct Scout {
     /// A path ends where a router says that it sends nothing on (ICMP destination unreachable), as traceroute has it.
     /// For a comparison what lies behind may matter: the router may refuse some packets only.
     pub stops_at_refusal: bool,
+    /// How far the farthest destination probably stands, if something was heard of it before this run: hops are looked at
+    /// as far as a margin behind that, until the run itself knows better.
+    pub far: Option<u8>,
 }
+
+/// A place that the target's path and a reference's are thought to share, since those of others did: where a look may
+/// begin that need not see all that lies before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waypoint {
+    /// TTL of the last router that others were seen to reach.
+    pub ttl: u8,
+    /// At which TTL the reference's host stood, if it was looked for.
+    pub end: Option<u8>,
+}
+
+/// How many hops before a [`Waypoint`] the reference is still followed through: whose router an address belongs to shows in
+/// those around it.
+const BEFORE: u8 = 2;
+/// How many hops behind it: those that the target may be compared at.
+const BEHIND: u8 = 5;
+/// Pairs at a waypoint: what two answers prove is reached.
+const PAIRS_THERE: u32 = 2;
 
 /// How far the first look has come, and what it still wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,19 +74,10 @@ impl Scout {
     /// What of the first look is missing in `run`.
     #[must_use]
     pub fn progress(&self, run: &Run, now: Moment) -> Progress {
-        let paths = Paths::of(run, self.stops_at_refusal);
+        let paths = Paths::of(run, self.stops_at_refusal, self.far);
         let mut needs = Vec::new();
-        let looked_at = |role: Role| !matches!(role, Role::Variant | Role::Outsized);
         let members: Vec<DestinationId> =
             run.destinations().filter(|(_, one)| looked_at(one.role)).map(|(id, _)| id).collect();
-        let need = |members: Vec<DestinationId>, ttl, flow: u8, stage| {
-            let flow = FlowId(u16::from(flow));
-            let members = members.into_iter().map(|destination| Member { destination, flow }).collect();
-            Need { members, ttl, stage }
-        };
-        // A flow of its own for each, behind the first, which the path is scouted with.
-        let flows = u8::try_from(run.flows.len()).unwrap_or(u8::MAX);
-        let reach_flow = |round: u8| (round + 1) % flows.max(1);
         let missing = |sent: &dyn Fn(&PathSoFar) -> u32, wanted: u32| {
             members
                 .iter()
@@ -76,7 +88,7 @@ impl Scout {
         for round in 0..self.reach {
             let members = missing(&|path| path.reach_sent, u32::from(round) + 1);
             if !members.is_empty() {
-                needs.push(need(members, None, reach_flow(round), Stage::Reach));
+                needs.push(need(members, None, reach_flow(run, round), Stage::Reach));
             }
         }
         let ends: Vec<u8> = run.destinations().map(|(id, _)| paths.end(run, id)).collect();
@@ -107,23 +119,44 @@ impl Scout {
         }
         // Variants tell the scope; where there is nothing else to compare with, they are what is compared with.
         let alone = run.references().next().is_none();
-        let mut beside = Vec::new();
-        for (id, _) in run.destinations().filter(|(_, one)| one.role == Role::Variant) {
-            for round in paths.0[usize::from(id.0)].reach_sent..2 {
-                beside.push(need(vec![id], None, reach_flow(round as u8), Stage::Reach));
-            }
-        }
+        let mut beside = paths.beside(run, 2);
         if alone {
             needs.append(&mut beside);
         }
-        let overdue = longest_rtt(run).map(|longest| longest + longest / 2 + OVERDUE);
-        let open = |probe: &Probe| {
-            let late = probe.sent_at.zip(overdue).is_some_and(|(sent, overdue)| now.since(sent) > overdue);
-            let role = run.destination(probe.destination).role;
-            let waits = looked_at(role) || (alone && role == Role::Variant);
-            waits && !probe.is_settled() && !late && !paths.tells_nothing(probe)
-        };
-        Progress { ripe: needs.is_empty() && !run.probes.iter().any(open), needs, beside, again_at }
+        Progress { ripe: needs.is_empty() && !paths.any_open(run, now), needs, beside, again_at }
+    }
+
+    /// The same for a look that begins at a [`Waypoint`]: target and first reference are asked there in pairs, and the
+    /// reference a few hops before and on to its end. What lies behind the waypoint for the target, the pairs that decide
+    /// show. `None` if there is no reference.
+    #[must_use]
+    pub fn from_waypoint(&self, run: &Run, now: Moment, known: Waypoint) -> Option<Progress> {
+        let paths = Paths::of(run, self.stops_at_refusal, self.far);
+        let reference = run.references().next()?;
+        let both = [Run::TARGET, reference];
+        let mut needs = Vec::new();
+        let silent: Vec<DestinationId> =
+            both.into_iter().filter(|id| paths.0[usize::from(id.0)].reach_sent == 0).collect();
+        if !silent.is_empty() {
+            needs.push(need(silent, None, reach_flow(run, 0), Stage::Reach));
+        }
+        let there = |probe: &&Probe| probe.stage == Stage::Confirm && probe.ttl == known.ttl;
+        for flow in run.probes_to(Run::TARGET).filter(there).count() as u32..PAIRS_THERE {
+            let flow = (flow % run.flows.len().max(1) as u32) as u8;
+            needs.push(need(both.to_vec(), Some(known.ttl), flow, Stage::Confirm));
+        }
+        let path = &paths.0[usize::from(reference.0)];
+        let end = path.distance.or(known.end).unwrap_or_else(|| paths.end(run, reference));
+        let sent = |ttl: u8| path.scout_sent.get(usize::from(ttl)).copied().unwrap_or(0);
+        let first = known.ttl.saturating_sub(BEFORE).max(run.first_ttl);
+        // Where the reference stands is left open: everybody would ask its last router, and whoever needs two packets there
+        // for a whole look would wait for them without end.
+        let last = known.ttl.saturating_add(BEHIND).min(end);
+        for ttl in (first..=last).filter(|ttl| *ttl != known.ttl && sent(*ttl) == 0) {
+            needs.push(need(vec![reference], Some(ttl), 0, Stage::Scout));
+        }
+        let beside = paths.beside(run, 1);
+        Some(Progress { ripe: needs.is_empty() && !paths.any_open(run, now), needs, beside, again_at: None })
     }
 
     /// The silent hop before a refusal that may be the one that refuses, and when it may be asked once more. Whoever
@@ -147,7 +180,7 @@ impl Scout {
     /// What is missing of the path of a destination that is no target or reference, in the first flow.
     #[must_use]
     pub fn follow(run: &Run, id: DestinationId) -> Vec<Need> {
-        let paths = Paths::of(run, false);
+        let paths = Paths::of(run, false, None);
         let path = &paths.0[usize::from(id.0)];
         (run.first_ttl..=paths.end(run, id))
             .filter(|ttl| path.scout_sent.get(usize::from(*ttl)).copied().unwrap_or(0) == 0)
@@ -160,14 +193,31 @@ impl Scout {
     }
 }
 
+/// Whose path is looked at.
+const fn looked_at(role: Role) -> bool {
+    !matches!(role, Role::Variant | Role::Outsized)
+}
+
+fn need(members: Vec<DestinationId>, ttl: Option<u8>, flow: u8, stage: Stage) -> Need {
+    let flow = FlowId(u16::from(flow));
+    let members = members.into_iter().map(|destination| Member { destination, flow }).collect();
+    Need { members, ttl, stage }
+}
+
+/// A flow of its own for each probe with a full TTL, behind the first, which the path is scouted with.
+fn reach_flow(run: &Run, round: u8) -> u8 {
+    let flows = u8::try_from(run.flows.len()).unwrap_or(u8::MAX);
+    (round + 1) % flows.max(1)
+}
+
 /// The longest round trip of a reply that was not kept waiting on purpose.
 fn longest_rtt(run: &Run) -> Option<Duration> {
     let replies = run.probes.iter().filter_map(Probe::first_reply);
     replies.map(|reply| reply.rtt).filter(|rtt| *rtt < Duration::from_secs(1)).max()
 }
 
-/// What is known of each destination's path.
-struct Paths(Vec<PathSoFar>);
+/// What is known of each destination's path, and how far the farthest was thought to be beforehand.
+struct Paths(Vec<PathSoFar>, Option<u8>);
 
 #[derive(Clone, Debug, Default)]
 struct PathSoFar {
@@ -188,7 +238,7 @@ struct PathSoFar {
 }
 
 impl Paths {
-    fn of(run: &Run, stop_at_refusal: bool) -> Self {
+    fn of(run: &Run, stop_at_refusal: bool, far: Option<u8>) -> Self {
         let mut paths = vec![PathSoFar::default(); run.destinations.len()];
         if stop_at_refusal {
             for (id, _) in run.destinations() {
@@ -226,7 +276,30 @@ impl Paths {
                 path.distance = Some(path.distance.map_or(probe.ttl, |known| known.min(probe.ttl)));
             }
         }
-        Self(paths)
+        Self(paths, far)
+    }
+
+    /// The target's other ports and protocols that are still to be asked, until each was so many times.
+    fn beside(&self, run: &Run, times: u32) -> Vec<Need> {
+        let mut beside = Vec::new();
+        for (id, _) in run.destinations().filter(|(_, one)| one.role == Role::Variant) {
+            for round in self.0[usize::from(id.0)].reach_sent..times {
+                beside.push(need(vec![id], None, reach_flow(run, round as u8), Stage::Reach));
+            }
+        }
+        beside
+    }
+
+    /// Whether a probe that can tell something is still waited for, and not overdue by the round-trip times seen.
+    fn any_open(&self, run: &Run, now: Moment) -> bool {
+        let alone = run.references().next().is_none();
+        let overdue = longest_rtt(run).map(|longest| longest + longest / 2 + OVERDUE);
+        run.probes.iter().any(|probe| {
+            let late = probe.sent_at.zip(overdue).is_some_and(|(sent, overdue)| now.since(sent) > overdue);
+            let role = run.destination(probe.destination).role;
+            let waits = looked_at(role) || (alone && role == Role::Variant);
+            waits && !probe.is_settled() && !late && !self.tells_nothing(probe)
+        })
     }
 
     /// The highest TTL worth probing for a destination, as far as is known now.
@@ -248,6 +321,14 @@ impl Paths {
             let guess = guess.saturating_add(MARGIN);
             let in_vain = sent_to >= guess && path.scout_open == 0;
             return clamp(if in_vain { sent_to.saturating_add(MARGIN + 1) } else { guess.max(sent_to) });
+        }
+        // What was heard before the run holds until it was in vain: then whoever answered is gone, or farther.
+        if let Some(far) = self.1 {
+            let far = clamp(far.saturating_add(MARGIN));
+            let sent = |ttl: u8| path.scout_sent.get(usize::from(ttl)).is_some_and(|sent| *sent > 0);
+            if path.scout_open > 0 || !(run.first_ttl..=far).all(sent) {
+                return far;
+            }
         }
         run.max_ttl
     }

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use super::conclude;
 use super::fleet::{Ended, Fleet, Step};
+use super::lesson::{Lesson, Lessons, Likeness};
 use crate::path::{Atlas, Origins, Path};
 use crate::probe::pace::{Budgets, Pace};
 use crate::probe::{Arrival, Budget, Heard, Plan, PlanError, Transmit, Wire, WireFault, variants};
@@ -67,7 +68,7 @@ pub struct Batch {
     pub pairs: Vec<Pair>,
     /// What hosts are called that were not given by address.
     pub names: HashMap<(usize, Role), String>,
-    /// TCP or ICMP.
+    /// What the hosts are asked by.
     pub protocol: Protocol,
     /// Our address.
     pub source: IpAddr,
@@ -75,6 +76,8 @@ pub struct Batch {
     pub numbers: Vec<u16>,
     /// Source ports for full measurements, a set for each that may go on at the same time.
     pub crews: Vec<Vec<SourcePorts>>,
+    /// Flows in which a host has to answer before it is believed, from 1 to 3.
+    pub flows: u8,
     /// Packets a second in all.
     pub rate: f64,
     /// The longest wait for a reply.
@@ -83,6 +86,8 @@ pub struct Batch {
     pub max_ttl: u8,
     /// How sure a place must be.
     pub confidence: f64,
+    /// Every full measurement looks at its paths from the first hop on, wherever others were lost.
+    pub whole_paths: bool,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -130,6 +135,8 @@ pub struct Ending {
     pub fault: Option<WireFault>,
     /// How far it came.
     pub progress: Progress,
+    /// Packets that belonged to a try of the sweep.
+    pub heard: u64,
     /// Packets of the sweep that belonged to no try.
     pub strays: Strays,
     /// What the receiving side lost.
@@ -188,6 +195,8 @@ struct Work<'a> {
     states: Vec<State>,
     /// Pairs with a reference, sorted by it.
     by_reference: Vec<u32>,
+    /// Where targets were lost.
+    lessons: Lessons,
     /// Doubtful pairs in the order in which they came up.
     queue: VecDeque<u32>,
     /// Pairs that are decided when everybody has been asked: their neighbours may still answer.
@@ -214,6 +223,7 @@ impl<'a> Work<'a> {
         let asking = Asking {
             source: batch.source,
             protocol: batch.protocol,
+            flows: batch.flows,
             numbers: batch.numbers.clone(),
             wait: batch.wait,
             key,
@@ -233,6 +243,7 @@ impl<'a> Work<'a> {
             asked: 0,
             states: vec![State::Open; batch.pairs.len()],
             by_reference,
+            lessons: Lessons::default(),
             queue: VecDeque::new(),
             later: Vec::new(),
             held: Vec::new(),
@@ -348,6 +359,7 @@ impl<'a> Work<'a> {
             }
         }
         ending.progress = self.progress();
+        ending.heard = self.sweep.tally().heard;
         ending.strays = self.sweep.strays();
         ending.losses = wire.losses();
         self.fleet.scatter(&mut self.ended);
@@ -375,7 +387,8 @@ impl<'a> Work<'a> {
 
     fn hear(&mut self, now: Moment, arrival: &Arrival) {
         let fleets = local_number(&arrival.packet).is_some_and(|number| {
-            !self.batch.numbers.contains(&number) && self.fleet.hear(number, now, arrival)
+            let sweeps = number.0 == self.batch.protocol && self.batch.numbers.contains(&number.1);
+            !sweeps && self.fleet.hear(number, now, arrival)
         });
         if !fleets {
             self.sweep.hear(arrival);
@@ -446,7 +459,7 @@ impl<'a> Work<'a> {
                 self.states[pair as usize] = State::Held;
                 self.later.push(pair);
             }
-            (Some(Answer { kind: ReplyKind::Rst, .. }), NOBODY) => {
+            (Some(answer), NOBODY) if refuses(answer) => {
                 self.states[pair as usize] = State::Held;
                 self.later.push(pair);
             }
@@ -462,9 +475,9 @@ impl<'a> Work<'a> {
     /// Whether an answer is not what its neighbour's makes one expect.
     fn contradicts(&self, answer: Answer, neighbour: HostId) -> bool {
         // Whatever forbids both may reset one and swallow the other: a reset that nobody vouches for is looked at.
-        let Some(other) = self.answer(neighbour) else { return answer.kind == ReplyKind::Rst };
-        let refuses = answer.kind == ReplyKind::Rst && other.kind != ReplyKind::Rst;
-        refuses || hops_back(answer.reply_ttl) + SUSPICIOUSLY_NEAR <= hops_back(other.reply_ttl)
+        let Some(other) = self.answer(neighbour) else { return refuses(answer) };
+        let contrary = refuses(answer) && !refuses(other);
+        contrary || hops_back(answer.reply_ttl) + SUSPICIOUSLY_NEAR <= hops_back(other.reply_ttl)
     }
 
     /// A pair without a reference, once everybody has been asked.
@@ -474,7 +487,7 @@ impl<'a> Work<'a> {
         match plain {
             Some(answer) => {
                 let beside = self.neighbours(target);
-                let alone = answer.kind == ReplyKind::Rst && beside.is_empty();
+                let alone = refuses(answer) && beside.is_empty();
                 match alone || beside.iter().any(|neighbour| self.contradicts(answer, *neighbour)) {
                     true => self.doubt(pair),
                     false => self.hold(pair, answer),
@@ -558,9 +571,13 @@ impl<'a> Work<'a> {
 
     /// A full measurement has ended.
     fn landed(&mut self, ended: Ended, sink: &mut Sink<'_>) -> ControlFlow<()> {
-        let Ended { ticket: pair, run } = ended;
+        let Ended { ticket: pair, run, whole } = ended;
         let (target, references, judgment) = conclude(&run, &mut self.atlas, self.batch.confidence);
         let verdict = judgment.verdict;
+        if let Some(lesson) = Lesson::of(&run, &verdict).filter(|_| whole) {
+            let alike = self.likeness(pair);
+            self.lessons.learn(&alike, &lesson);
+        }
         if self.samples.remove(&pair) {
             // It answered plainly, and yet it is not what answered.
             let forged = matches!(verdict.mechanism, Mechanism::ForgedAnswer | Mechanism::TcpReset)
@@ -585,9 +602,35 @@ impl<'a> Work<'a> {
     /// Begins to measure a pair in full.
     fn embark(&mut self, pair: u32, now: Moment) {
         let plan = self.plan(pair);
-        let begun = self.fleet.begin(pair, plan, now, self.started_at);
+        let back = |answer: Option<Answer>| answer.map(|answer| hops_back(answer.reply_ttl));
+        let hosts = self.sweep.hosts();
+        let port = |one: &Destination| one.port.unwrap_or(0);
+        let asked = plan.destinations.iter().filter(|one| one.role != Role::Variant);
+        let known = asked.filter_map(|one| hosts.find(one.address, port(one)));
+        let far = known.filter_map(|host| back(self.answer(host))).max();
+        // A target that answers is doubtful for another reason than where its packets are lost.
+        let silent = self.answer(self.pair(pair).target).is_none();
+        let taught = silent && !self.batch.whole_paths;
+        let lesson = taught.then(|| self.likeness(pair)).and_then(|alike| self.lessons.about(&alike));
+        let begun = self.fleet.begin(pair, plan, far, lesson, now, self.started_at);
         // The plan was checked with the words; a pair that never began would be waited for without end.
         assert!(begun.is_ok(), "a measurement cannot begin: {begun:?}");
+    }
+
+    /// Whom a pair's target is like, the most alike first.
+    fn likeness(&mut self, pair: u32) -> Vec<Likeness> {
+        let Pair { target, reference } = self.pair(pair);
+        let address = self.sweep.hosts().address(target);
+        self.forget();
+        let network = self.atlas.of(address);
+        let mut alike = Vec::new();
+        if reference != NOBODY {
+            alike.push(Likeness::Reference(reference));
+        }
+        alike.extend(network.prefix.map(Likeness::Prefix));
+        alike.extend(network.asns.first().copied().map(Likeness::As));
+        alike.push(Likeness::Any);
+        alike
     }
 
     /// How a pair is measured in full, but for the source ports.
@@ -650,7 +693,7 @@ impl<'a> Work<'a> {
         let mut found: Vec<(bool, u128, HostId)> = below
             .chain(above)
             .filter(|host| hosts.port(*host) == port && hosts.address(*host) != address)
-            .filter_map(|host| Some((self.answer(host)?.kind == ReplyKind::Rst, distance(host), host)))
+            .filter_map(|host| Some((refuses(self.answer(host)?), distance(host), host)))
             .collect();
         found.sort_unstable();
         found.into_iter().take(NEIGHBOURS).map(|(_, _, host)| host).collect()
@@ -686,25 +729,23 @@ impl<'a> Work<'a> {
             .zip(&parties)
             .flat_map(|(id, (host, _))| {
                 let answer = self.answer(*host);
-                self.sweep
-                    .tries(*host)
-                    .map(move |(attempt, one)| (one.sent_at, id, *host, attempt, one, answer))
+                self.sweep.tries(*host).map(move |(_, one)| (one.sent_at, id, *host, one, answer))
             })
             .collect();
         sent.sort_by_key(|one| (one.0, one.1));
-        for (at, destination, host, attempt, one, answer) in sent {
+        for (at, destination, host, one, answer) in sent {
             let source = SourcePorts::all(one.number);
             let known = run.flows.iter().position(|flow| flow.source == source);
             let flow = known.unwrap_or_else(|| {
                 run.flows.push(Flow { source, label: 0, small: None });
                 run.flows.len() - 1
             });
-            let answer = answer.filter(|answer| answer.attempt == attempt);
             let replies: Vec<Reply> = answer
+                .zip(one.rtt)
                 .into_iter()
-                .map(|answer| Reply {
-                    received_at: answer.at - offset,
-                    rtt: answer.at.since(at),
+                .map(|(answer, rtt)| Reply {
+                    received_at: at + rtt - offset,
+                    rtt,
                     from: self.sweep.hosts().address(host),
                     kind: answer.kind,
                     reply_ttl: Some(answer.reply_ttl),
@@ -737,6 +778,11 @@ impl<'a> Work<'a> {
         }
         run
     }
+}
+
+/// Whether a host says that nobody listens there.
+const fn refuses(answer: Answer) -> bool {
+    matches!(answer.kind, ReplyKind::Rst | ReplyKind::Unreachable { .. })
 }
 
 /// Packets a second in all: a bucket filled by the time that passes, not by sleeps, so that a late wake-up costs nothing.

@@ -3,14 +3,15 @@
 //! Each engine has source ports of its own, so that the port in a packet says whose it is. Their budgets are one
 //! ([`Budgets::share`]): a router that is asked for eight targets is asked no faster than for one.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::Look;
+use super::lesson::Lesson;
 use crate::path::Atlas;
 use crate::probe::pace::Budgets;
 use crate::probe::{Arrival, Engine, Input, Output, Plan, PlanError, Transmit};
-use crate::trace::{End, Moment, Run, SendFault, SourcePorts, WallTime};
+use crate::trace::{End, Moment, Protocol, Run, SendFault, SourcePorts, WallTime};
 
 /// What a number (source port or identifier) belongs to; 0 is nobody.
 type Owner = u8;
@@ -22,6 +23,8 @@ pub(super) struct Ended {
     pub ticket: u32,
     /// Its record.
     pub run: Run,
+    /// Its paths were looked at from the first hop on.
+    pub whole: bool,
 }
 
 /// What to do next.
@@ -50,8 +53,8 @@ pub(super) struct Fleet {
     ships: Vec<Option<Ship>>,
     /// Crews at rest, the one that rests longest first: its ports are used again as late as can be.
     resting: VecDeque<usize>,
-    /// Owner of each number: the crew's place plus one.
-    owners: Box<[Owner]>,
+    /// Owner of each number of each protocol: the crew's place plus one.
+    owners: HashMap<(Protocol, u16), Owner>,
     budgets: Budgets,
     confidence: f64,
     /// Whose turn it is.
@@ -61,11 +64,11 @@ pub(super) struct Fleet {
 impl Fleet {
     /// One place for each crew of source ports, no number twice; at most 255.
     pub fn new(crews: Vec<Vec<SourcePorts>>, budgets: Budgets, confidence: f64) -> Self {
-        let mut owners = vec![0; usize::from(u16::MAX) + 1].into_boxed_slice();
+        let mut owners = HashMap::new();
         for (place, crew) in crews.iter().enumerate() {
             for ports in crew {
-                for number in [ports.tcp, ports.udp, ports.icmp] {
-                    owners[usize::from(number)] = Owner::try_from(place + 1).unwrap_or(0);
+                for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Icmp] {
+                    owners.insert((protocol, ports.of(protocol)), Owner::try_from(place + 1).unwrap_or(0));
                 }
             }
         }
@@ -90,11 +93,13 @@ impl Fleet {
         self.crews.len() - self.resting.len()
     }
 
-    /// Begins a measurement; its source ports are the fleet's. Needs room.
+    /// Begins a measurement; its source ports are the fleet's. Needs room. `far` is how far its hosts are thought to be.
     pub fn begin(
         &mut self,
         ticket: u32,
         plan: Plan,
+        far: Option<u8>,
+        lesson: Option<Lesson>,
         now: Moment,
         started_at: WallTime,
     ) -> Result<(), PlanError> {
@@ -103,7 +108,7 @@ impl Fleet {
         let plan = Plan { source_ports: self.crews[place].clone(), ..plan };
         let engine = Engine::new(plan, started_at.at(now))?.paying_from(self.budgets.share(began));
         self.resting.pop_front();
-        let look = Look::new(self.confidence, false);
+        let look = Look::new(self.confidence, false).taught(far, lesson);
         self.ships[place] = Some(Ship { ticket, began, engine, look, wake: now });
         Ok(())
     }
@@ -148,7 +153,7 @@ impl Fleet {
     fn land(&mut self, place: usize, ended: &mut Vec<Ended>) {
         if let Some(ship) = self.ships[place].take() {
             self.resting.push_back(place);
-            ended.push(Ended { ticket: ship.ticket, run: ship.engine.into_run() });
+            ended.push(Ended { ticket: ship.ticket, run: ship.engine.into_run(), whole: ship.look.whole });
         }
     }
 
@@ -162,8 +167,8 @@ impl Fleet {
     }
 
     /// Takes a packet that is about this number. Says whether it belongs to one under way.
-    pub fn hear(&mut self, number: u16, now: Moment, arrival: &Arrival) -> bool {
-        let owner = usize::from(self.owners[usize::from(number)]);
+    pub fn hear(&mut self, number: (Protocol, u16), now: Moment, arrival: &Arrival) -> bool {
+        let owner = usize::from(self.owners.get(&number).copied().unwrap_or(0));
         let Some(ship) =
             owner.checked_sub(1).and_then(|place| self.ships.get_mut(place)).and_then(Option::as_mut)
         else {

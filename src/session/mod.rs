@@ -13,6 +13,7 @@
 
 pub mod batch;
 mod fleet;
+mod lesson;
 pub mod search;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::probe::{Engine, Guide, Plan, PlanError, Wire, WireFault, carry_on, dr
 use crate::trace::{Advice, DestinationId, End, Moment, Probe, Role, Run, WallTime};
 use crate::verdict::{Judgment, Question, Reason, Verdict, judge};
 
+use lesson::Lesson;
 pub use search::{Search, Searched};
 
 /// What somebody who watches a measurement is shown, each time it is asked what it needs.
@@ -148,7 +150,7 @@ pub fn trace(
     observer: &mut Observer<'_>,
 ) -> Result<Traced, PlanError> {
     let engine = Engine::new(plan, started_at)?;
-    let scout = Scout { reach: 1, queries, stops_at_refusal: true };
+    let scout = Scout { reach: 1, queries, stops_at_refusal: true, far: None };
     let mut guide = |run: &Run, now: Moment| {
         observer(&Glimpse { run, now, verdict: None, searching: false });
         let progress = scout.progress(run, now);
@@ -189,6 +191,7 @@ pub fn conclude(run: &Run, atlas: &mut Atlas<'_>, confidence: f64) -> (Path, Vec
         neighbours: &neighbours,
         confidence,
         now: run.ended_at,
+        taught: None,
     };
     let judgment = judge(&question);
     (target, references, judgment)
@@ -217,12 +220,21 @@ struct Look {
     /// The run is paused for that.
     wants_search: bool,
     confidence: f64,
+    /// Where others were lost whose path this one probably shares.
+    lesson: Option<Lesson>,
+    /// The paths are looked at from the first hop on: nobody was lost before, or this target was not lost in the same way.
+    whole: bool,
 }
 
 impl Look {
     const fn new(confidence: f64, may_search: bool) -> Self {
-        let scout = Scout { reach: 3, queries: 1, stops_at_refusal: false };
-        Self { scout, looked: false, may_search, wants_search: false, confidence }
+        let scout = Scout { reach: 3, queries: 1, stops_at_refusal: false, far: None };
+        Self { scout, looked: false, may_search, wants_search: false, confidence, lesson: None, whole: true }
+    }
+
+    /// The same, with what was heard of its hosts before, and where others like it were lost.
+    fn taught(self, far: Option<u8>, lesson: Option<Lesson>) -> Self {
+        Self { scout: Scout { far, ..self.scout }, whole: lesson.is_none(), lesson, ..self }
     }
 
     /// What is needed, given this record at this moment.
@@ -233,7 +245,17 @@ impl Look {
         atlas: &mut Atlas<'_>,
         observer: &mut Observer<'_>,
     ) -> Advice {
-        let progress = self.scout.progress(run, now);
+        let part = match &self.lesson {
+            Some(lesson) if !self.whole && !lesson.is_refuted(run) => self
+                .scout
+                .from_waypoint(run, now, lesson.waypoint())
+                .filter(|part| !part.ripe || lesson.holds(run)),
+            _ => None,
+        };
+        if part.is_none() && !self.whole {
+            self.looks_at_all();
+        }
+        let progress = part.unwrap_or_else(|| self.scout.progress(run, now));
         self.looked |= progress.ripe;
         if !self.looked {
             observer(&Glimpse { run, now, verdict: None, searching: false });
@@ -249,6 +271,7 @@ impl Look {
             neighbours: &neighbours,
             confidence: self.confidence,
             now,
+            taught: self.lesson.as_ref().filter(|_| !self.whole).map(Lesson::before),
         };
         if self.may_search && !target.reached && !has_own_port(run) {
             let reason = judge(&question).verdict.reason;
@@ -275,7 +298,7 @@ impl Look {
         }
         let judgment = judge(&question);
         observer(&Glimpse { run, now, verdict: Some(&judgment.verdict), searching: false });
-        let mut advice = judgment.advice;
+        let Judgment { verdict, mut advice } = judgment;
         if !progress.beside.is_empty() {
             advice.needs.extend(progress.beside);
             advice.decided = false;
@@ -285,7 +308,17 @@ impl Look {
             advice.needs.splice(0..0, progress.needs);
             advice.decided = false;
         }
+        if advice.decided && !self.whole && !self.lesson.as_ref().is_some_and(|it| it.is_of(&verdict)) {
+            // Not what was learned: then nothing of it is taken for granted.
+            self.looks_at_all();
+            return self.advise(run, now, atlas, observer);
+        }
         advice
+    }
+
+    /// The paths are looked at from the first hop on from now on.
+    const fn looks_at_all(&mut self) {
+        (self.whole, self.looked) = (true, false);
     }
 }
 

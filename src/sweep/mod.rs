@@ -6,8 +6,8 @@
 //!
 //! Like the engine it opens no socket and asks for no time: [`poll`](Sweep::poll) says what to do now,
 //! [`hear`](Sweep::hear) takes what came. Each host is asked by one packet with a full TTL, and up to twice again while it
-//! is silent, from another source port each time. An answer names its packet by a key ([`mould`]), so that there is no book
-//! of packets under way; a host takes some forty bytes however many of them are.
+//! is silent, from another source port each time; or, where it has to answer in several flows, once it has answered. An answer names its packet by a key ([`mould`]), so that there is no book
+//! of packets under way; a host takes some fifty bytes however many of them are.
 //!
 //! Nobody gets a burst: hosts are asked in a keyed order ([`order`]), and each /24 (IPv6: /48) has a budget. How many
 //! packets leave in all is for whoever polls.
@@ -43,8 +43,10 @@ const LOOKS: usize = 1024;
 pub struct Asking {
     /// Our address.
     pub source: IpAddr,
-    /// TCP or ICMP; UDP answers carry no key.
+    /// Of UDP only what routers and hosts quote names the packet; an answer of a service's own says no more than its flow.
     pub protocol: Protocol,
+    /// Flows in which a host has to answer, from 1 to [`TRIES`]: where a share of them is dead, the first may live.
+    pub flows: u8,
     /// Source ports or identifiers that nothing else uses, at least [`TRIES`].
     pub numbers: Vec<u16>,
     /// How long a host may take to answer before it is asked again.
@@ -80,7 +82,7 @@ pub enum Outcome {
 /// The first answer of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// SYN-ACK, RST or echo reply.
+    /// SYN-ACK, RST, echo reply, a datagram, or the host's own word that its port is closed.
     pub kind: ReplyKind,
     /// TTL it arrived with.
     pub reply_ttl: u8,
@@ -97,17 +99,22 @@ pub struct Try {
     pub number: u16,
     /// When it left.
     pub sent_at: Moment,
+    /// How long its answer took, to 16 nanoseconds.
+    pub rtt: Option<Duration>,
 }
 
 /// What is kept of a host.
 #[derive(Clone, Copy, Debug)]
 struct State {
     sent: [u64; TRIES as usize],
-    answered_at: u64,
+    /// Round trips in units of [`TICK`], or [`NOT_BACK`].
+    back: [u32; TRIES as usize],
     kind: Mark,
     reply_ttl: u8,
-    /// The try that was answered.
+    /// The try that was answered first.
     attempt: u8,
+    /// Tries that were answered.
+    answered: u8,
     /// Tries that left.
     tries: u8,
     /// Tries that this host did not let out.
@@ -123,6 +130,8 @@ enum Mark {
     SynAck,
     Rst,
     Echo,
+    Datagram,
+    Closed,
 }
 
 impl Mark {
@@ -131,29 +140,43 @@ impl Mark {
             ReplyKind::SynAck => Self::SynAck,
             ReplyKind::Rst => Self::Rst,
             ReplyKind::EchoReply => Self::Echo,
+            ReplyKind::UdpAnswer => Self::Datagram,
+            ReplyKind::Unreachable { icmp_type: 3, code: 3 }
+            | ReplyKind::Unreachable { icmp_type: 1, code: 4 } => Self::Closed,
             _ => Self::None,
         }
     }
 
-    const fn kind(self) -> Option<ReplyKind> {
+    const fn kind(self, v6: bool) -> Option<ReplyKind> {
         match self {
             Self::None => None,
             Self::SynAck => Some(ReplyKind::SynAck),
             Self::Rst => Some(ReplyKind::Rst),
             Self::Echo => Some(ReplyKind::EchoReply),
+            Self::Datagram => Some(ReplyKind::UdpAnswer),
+            Self::Closed if v6 => Some(ReplyKind::Unreachable { icmp_type: 1, code: 4 }),
+            Self::Closed => Some(ReplyKind::Unreachable { icmp_type: 3, code: 3 }),
         }
     }
 }
 
 /// A packet that did not leave.
 const NEVER: u64 = u64::MAX;
+/// A try without an answer.
+const NOT_BACK: u32 = u32::MAX;
+/// Nanoseconds that a round trip is kept in units of: more than a minute fits into 32 bits.
+const TICK: u64 = 16;
+/// Hosts whose columns are read ahead. Each lies somewhere else in memory, and a processor that is told of several places at
+/// once waits for them together.
+const AHEAD: u64 = 32;
 
 const FRESH: State = State {
     sent: [NEVER; TRIES as usize],
-    answered_at: 0,
+    back: [NOT_BACK; TRIES as usize],
     kind: Mark::None,
     reply_ttl: 0,
     attempt: 0,
+    answered: 0,
     tries: 0,
     faults: 0,
     refused: false,
@@ -171,6 +194,8 @@ pub struct Tally {
     pub settled: u64,
     /// Of them, those that answered.
     pub answered: u64,
+    /// Packets that belonged to a try.
+    pub heard: u64,
 }
 
 /// The machine.
@@ -179,7 +204,10 @@ pub struct Sweep {
     hosts: Hosts,
     mould: Mould,
     wait: Duration,
+    flows: u8,
     order: Order,
+    /// The next hosts that were never asked, from the far end.
+    ahead: Vec<HostId>,
     /// Place in the order of the next host that was never asked.
     next: u64,
     states: Vec<State>,
@@ -210,6 +238,8 @@ impl Sweep {
         Self {
             mould: Mould::new(asking.key, asking.source, asking.protocol, &asking.numbers),
             wait: asking.wait,
+            flows: asking.flows.clamp(1, TRIES),
+            ahead: Vec::with_capacity(AHEAD as usize),
             order: Order::new(asking.key, hosts.len() as u64),
             next: 0,
             states: vec![FRESH; hosts.len()],
@@ -253,9 +283,11 @@ impl Sweep {
                 && end <= time
             {
                 self.waiting.pop_front();
-                if self.is_open(host) {
+                if self.is_open(host) && self.is_latest(host, end) {
                     match self.states[host as usize] {
-                        State { tries, faults, .. } if tries + faults < TRIES => {
+                        // The next flow has its turn already.
+                        State { tries, answered, .. } if tries > 0 && answered == tries => {}
+                        State { tries, faults, answered: 0, .. } if tries + faults < TRIES => {
                             if self.want(host, time) {
                                 return self.make(host);
                             }
@@ -274,9 +306,7 @@ impl Sweep {
                 }
                 continue;
             }
-            if self.next < self.order.count() {
-                let host = self.order.at(self.next) as HostId;
-                self.next += 1;
+            if let Some(host) = self.fresh() {
                 if self.want(host, time) {
                     return self.make(host);
                 }
@@ -303,6 +333,29 @@ impl Sweep {
             self.deferred.push(Reverse((turn, host)));
         }
         turn <= now
+    }
+
+    /// The next host that was never asked.
+    fn fresh(&mut self) -> Option<HostId> {
+        if self.ahead.is_empty() {
+            let end = self.order.count().min(self.next + AHEAD);
+            self.ahead.extend((self.next..end).rev().map(|place| self.order.at(place) as HostId));
+            self.next = end;
+            let mut touched = 0;
+            for host in &self.ahead {
+                touched ^= self.states[*host as usize].sent[0] ^ self.hosts.touch(*host);
+                touched ^= self.spent_until[self.hosts.prefix(*host) as usize];
+            }
+            std::hint::black_box(touched);
+        }
+        self.ahead.pop()
+    }
+
+    /// Whether the wait that ends at `end` was for the last packet to a host.
+    fn is_latest(&self, host: HostId, end: u64) -> bool {
+        let State { sent, tries, faults, .. } = self.states[host as usize];
+        let last = sent.get(usize::from(tries + faults).wrapping_sub(1)).copied().unwrap_or(NEVER);
+        last == NEVER || last.saturating_add(self.wait.as_nanos() as u64) <= end
     }
 
     fn is_open(&self, host: HostId) -> bool {
@@ -365,19 +418,14 @@ impl Sweep {
             self.strays.wrong_key += 1;
             return false;
         }
+        self.tally.heard += 1;
+        // By UDP a host itself says that nobody listens; by the others that is a firewall's word, to be looked at.
+        let closed = self.mould.protocol() == Protocol::Udp
+            && Mark::of(found.kind) == Mark::Closed
+            && found.from == self.hosts.address(found.host);
         match found.kind {
-            ReplyKind::SynAck | ReplyKind::Rst | ReplyKind::EchoReply => {
-                if state.kind == Mark::None {
-                    state.kind = Mark::of(found.kind);
-                    state.answered_at = arrival.at.as_nanos();
-                    state.attempt = found.attempt;
-                    state.reply_ttl = found.reply_ttl;
-                    self.tally.answered += 1;
-                    self.settle(found.host);
-                } else if state.kind != Mark::of(found.kind) && state.attempt == found.attempt {
-                    // Two different answers to one packet: somebody else speaks in its name as well.
-                    state.refused = true;
-                }
+            kind if kind.is_terminal() || closed => {
+                self.answer(&found, arrival.at);
             }
             ReplyKind::Unreachable { .. } | ReplyKind::TimeExceeded => {
                 state.refused = true;
@@ -387,6 +435,35 @@ impl Sweep {
             _ => {}
         }
         true
+    }
+
+    /// Takes a host's own answer.
+    fn answer(&mut self, found: &mould::Found, at: Moment) {
+        let state = &mut self.states[found.host as usize];
+        let place = usize::from(found.attempt);
+        let first = state.kind == Mark::None;
+        if first {
+            state.kind = Mark::of(found.kind);
+            state.attempt = found.attempt;
+            state.reply_ttl = found.reply_ttl;
+            self.tally.answered += 1;
+        } else if state.kind != Mark::of(found.kind) {
+            // Two different answers: somebody else speaks in its name as well, perhaps on one of several ways.
+            state.refused = true;
+        }
+        if state.back[place] == NOT_BACK {
+            let ticks = at.as_nanos().saturating_sub(state.sent[place]) / TICK;
+            state.back[place] = u32::try_from(ticks).unwrap_or(NOT_BACK - 1).min(NOT_BACK - 1);
+            state.answered += 1;
+        }
+        let more = state.answered == state.tries && state.faults == 0 && state.tries < self.flows;
+        if more && !state.refused && !state.settled {
+            if self.want(found.host, at.as_nanos()) {
+                self.deferred.push(Reverse((at.as_nanos(), found.host)));
+            }
+        } else {
+            self.settle(found.host);
+        }
     }
 
     fn settle(&mut self, host: HostId) {
@@ -419,27 +496,29 @@ impl Sweep {
         if !state.settled {
             return None;
         }
-        Some(match state.kind.kind() {
-            Some(kind) => Outcome::Answered(Answer {
-                kind,
-                reply_ttl: state.reply_ttl,
-                at: Moment::from_nanos(state.answered_at),
-                attempt: state.attempt,
-            }),
+        Some(match state.kind.kind(self.hosts.is_v6()) {
+            Some(kind) => {
+                let place = usize::from(state.attempt);
+                let at = state.sent[place] + u64::from(state.back[place]) * TICK;
+                let at = Moment::from_nanos(at);
+                Outcome::Answered(Answer { kind, reply_ttl: state.reply_ttl, at, attempt: state.attempt })
+            }
             None if state.refused => Outcome::Refused,
             None if state.tries == 0 => Outcome::Unsent(self.fault),
             None => Outcome::Silent,
         })
     }
 
-    /// Whether a host's answer leaves no question: the first packet was answered, and nothing spoke against it.
+    /// Whether a host's answers leave no question: every packet was answered, in as many flows as were to be asked, and
+    /// nothing spoke against it.
     ///
     /// # Panics
     /// If the id is of other hosts.
     #[must_use]
     pub fn is_plain(&self, host: HostId) -> bool {
         let state = &self.states[host as usize];
-        state.kind != Mark::None && !state.refused && state.tries == 1 && state.faults == 0
+        let all = state.tries == self.flows && state.answered == state.tries && state.faults == 0;
+        state.kind != Mark::None && !state.refused && all
     }
 
     /// The packets that left for a host, in order, each with its number among the tries.
@@ -448,8 +527,12 @@ impl Sweep {
     /// If the id is of other hosts.
     pub fn tries(&self, host: HostId) -> impl Iterator<Item = (u8, Try)> {
         let state = &self.states[host as usize];
-        (0..TRIES).zip(state.sent).filter(|(_, sent)| *sent != NEVER).map(move |(attempt, sent)| {
-            (attempt, Try { number: self.mould.number(host, attempt), sent_at: Moment::from_nanos(sent) })
+        let left =
+            (0..TRIES).zip(state.sent.into_iter().zip(state.back)).filter(|(_, (sent, _))| *sent != NEVER);
+        left.map(move |(attempt, (sent, back))| {
+            let rtt = (back != NOT_BACK).then(|| Duration::from_nanos(u64::from(back) * TICK));
+            let number = self.mould.number(host, attempt);
+            (attempt, Try { number, sent_at: Moment::from_nanos(sent), rtt })
         })
     }
 }

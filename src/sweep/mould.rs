@@ -4,6 +4,7 @@
 //! | protocol | names the packet | in the host's own answer | in what a router quotes |
 //! |---|---|---|---|
 //! | TCP | source port, sequence number (32 keyed bits) | acknowledgment | sequence number |
+//! | UDP | source port, checksum by 8 keyed bytes of data, IPv4 identification | nothing: the ports alone | checksum, IPv4 identification |
 //! | ICMP echo | identifier, sequence number (16 keyed bits), 8 keyed bytes of data | all of them | sequence number, and checksum or IPv4 identification |
 //!
 //! Each try at a host comes from a source port of its own, so that no flow ever carries two packets: a port that is open
@@ -26,6 +27,7 @@ use super::hosts::{HostId, Hosts};
 use crate::packet::build::{self, Ip, Tcp};
 use crate::packet::quotation::Quotation;
 use crate::packet::tcp::{Segment, TcpOption, flags};
+use crate::packet::udp::Datagram;
 use crate::packet::{icmp, ip, protocol};
 use crate::probe::identity::{error_kind, segment_kind};
 use crate::trace::{FULL_TTL, Protocol, ReplyKind};
@@ -34,8 +36,8 @@ use crate::trace::{FULL_TTL, Protocol, ReplyKind};
 pub const TRIES: u8 = 3;
 /// The window a Linux stack offers in its SYN, as `diagnose` does.
 const WINDOW: u16 = 64_240;
-/// Bytes of echo data: two that are zero, eight keyed ones, the rest zero, as many as `diagnose` sends.
-const ECHO_DATA: usize = 24;
+/// Bytes of echo and UDP data: two that are zero, eight keyed ones, the rest zero, as many as `diagnose` sends.
+const DATA: usize = 24;
 
 /// A packet that belongs to a try of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +93,7 @@ impl Mould {
     /// For packets of `protocol` from `source`, with these source ports or identifiers.
     ///
     /// # Panics
-    /// With fewer than [`TRIES`] numbers, or with UDP, whose answers carry no key.
+    /// With fewer than [`TRIES`] numbers.
     #[must_use]
     pub fn new(key: [u8; 16], source: IpAddr, protocol: Protocol, numbers: &[u16]) -> Self {
         assert!(numbers.len() >= usize::from(TRIES), "each try has a port of its own");
@@ -122,11 +124,11 @@ impl Mould {
                 };
                 build::tcp(&header, &segment)
             }
-            Protocol::Icmp => build::echo(&header, false, 0, 0, &[0; ECHO_DATA]),
-            Protocol::Udp => panic!("a UDP answer carries no key"),
+            Protocol::Icmp => build::echo(&header, false, 0, 0, &[0; DATA]),
+            Protocol::Udp => build::udp(&header, 0, 0, &[0; DATA]),
         };
         let start = if v6 { 40 } else { 20 };
-        let checksum = start + if protocol == Protocol::Tcp { 16 } else { 2 };
+        let checksum = start + checksum_at(protocol);
         blank[checksum..checksum + 2].fill(0);
         let header_sum = if v6 {
             0
@@ -140,6 +142,7 @@ impl Mould {
             _ => {
                 let number = match (protocol, v6) {
                     (Protocol::Tcp, _) => protocol::TCP,
+                    (Protocol::Udp, _) => protocol::UDP,
                     _ => protocol::ICMPV6,
                 };
                 sum(octets(&source).as_slice()) + u32::from(number) + (blank.len() - start) as u32
@@ -240,14 +243,24 @@ impl Mould {
                 // Behind the maximum segment size (4 bytes), "SACK permitted" (2) and the option's own head (2).
                 put(28, &names.clock.to_be_bytes());
             }
-            _ => {
+            Protocol::Udp => {
+                put(0, &number.to_be_bytes());
+                put(2, &port.to_be_bytes());
+                put(10, &names.data.to_be_bytes());
+            }
+            Protocol::Icmp => {
                 put(4, &number.to_be_bytes());
                 put(6, &(names.sequence as u16).to_be_bytes());
                 put(10, &names.data.to_be_bytes());
             }
         }
-        let checksum = (!fold(whole)).to_be_bytes();
-        let at = if self.protocol == Protocol::Tcp { 16 } else { 2 };
+        let checksum = match !fold(whole) {
+            // RFC 768: zero would say that there is none.
+            0 if self.protocol == Protocol::Udp => 0xffff,
+            sum => sum,
+        };
+        let checksum = checksum.to_be_bytes();
+        let at = checksum_at(self.protocol);
         transport[at..at + 2].copy_from_slice(&checksum);
     }
 
@@ -271,6 +284,12 @@ impl Mould {
             let right =
                 segment.has(flags::ACK, 0) && segment.acknowledgment == names.sequence.wrapping_add(1);
             return if right { Ok(found(host, attempt, kind)) } else { Err(Stray::WrongKey) };
+        }
+        if header.protocol == protocol::UDP && self.protocol == Protocol::Udp {
+            let datagram = Datagram::read(payload).map_err(|_| Stray::Malformed)?;
+            let host = hosts.find(header.source, datagram.source).ok_or(Stray::Foreign)?;
+            let attempt = self.attempt(host, datagram.destination).ok_or(Stray::Foreign)?;
+            return Ok(found(host, attempt, ReplyKind::UdpAnswer));
         }
         if !icmp::is_icmp(header.source, header.protocol) {
             return Err(Stray::Foreign);
@@ -307,7 +326,23 @@ impl Mould {
                     false => Err(Stray::WrongKey),
                 }
             }
-            _ => {
+            Protocol::Udp => {
+                let (ours, port) = quote.ports().ok_or(Stray::Foreign)?;
+                let datagram = quote.udp().ok_or(Stray::Foreign)?;
+                let host = hosts.find(to, port).ok_or(Stray::Foreign)?;
+                let attempt = self.attempt(host, ours).ok_or(Stray::Foreign)?;
+                let mut sent = Vec::with_capacity(self.blank.len());
+                self.packet(hosts, host, attempt, &mut sent);
+                let at = if to.is_ipv6() { 46 } else { 26 };
+                let same = sent[at..at + 2] == datagram.checksum.to_be_bytes();
+                // A translator on the way changes the checksum, and some routers the identification; one of both is kept.
+                let id = quote.header.id == Some(self.names(to, port, ours).id);
+                match same || id {
+                    true => Ok((host, attempt)),
+                    false => Err(Stray::WrongKey),
+                }
+            }
+            Protocol::Icmp => {
                 let (kind, checksum, id, sequence) = quote.echo().ok_or(Stray::Foreign)?;
                 let host = hosts.find(to, 0).ok_or(Stray::Foreign)?;
                 let attempt = self.attempt(host, id).ok_or(Stray::Foreign)?;
@@ -326,19 +361,30 @@ impl Mould {
     }
 }
 
-/// The local port or identifier that a packet is about, if it is one that can be an answer.
+/// Where the checksum stands behind the IP header.
+const fn checksum_at(protocol: Protocol) -> usize {
+    match protocol {
+        Protocol::Tcp => 16,
+        Protocol::Udp => 6,
+        Protocol::Icmp => 2,
+    }
+}
+
+/// The local port or identifier that a packet is about, and of which protocol, if it is one that can be an answer.
 #[must_use]
-pub fn local_number(packet: &[u8]) -> Option<u16> {
+pub fn local_number(packet: &[u8]) -> Option<(Protocol, u16)> {
     let (header, payload) = ip::read(packet).ok()?;
     let second = |bytes: &[u8]| Some(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]));
     match header.protocol {
-        protocol::TCP | protocol::UDP => second(payload),
+        protocol::TCP => Some((Protocol::Tcp, second(payload)?)),
+        protocol::UDP => Some((Protocol::Udp, second(payload)?)),
         number if icmp::is_icmp(header.source, number) => match icmp::read(&header, payload).ok()? {
-            icmp::Message::Echo { reply: true, id, .. } => Some(id),
-            icmp::Message::Error { quotation, .. } => {
-                let of_echo = || quotation.echo().map(|(_, _, id, _)| id);
-                quotation.ports().map(|(ours, _)| ours).or_else(of_echo)
-            }
+            icmp::Message::Echo { reply: true, id, .. } => Some((Protocol::Icmp, id)),
+            icmp::Message::Error { quotation, .. } => match quotation.header.protocol {
+                protocol::TCP => Some((Protocol::Tcp, quotation.ports()?.0)),
+                protocol::UDP => Some((Protocol::Udp, quotation.ports()?.0)),
+                _ => Some((Protocol::Icmp, quotation.echo()?.2)),
+            },
             _ => None,
         },
         _ => None,

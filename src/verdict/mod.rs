@@ -78,6 +78,10 @@ pub struct Question<'a> {
     pub confidence: f64,
     /// When the question is put; only a run that goes on has to wait for anything.
     pub now: Moment,
+    /// Others like this target were lost before the hop with this TTL. Pairs are asked for up to there first, and nothing
+    /// that may prove needless while they are open: a wait that saves probes, where many measurements wait for the budgets
+    /// of the same routers anyhow. It changes what is asked for, never what is concluded.
+    pub taught: Option<u8>,
 }
 
 /// The verdict now, and what would make it a better one.

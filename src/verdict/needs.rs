@@ -28,6 +28,8 @@ const MORE_PAIRS: u32 = 4;
 const ABREAST: usize = 4;
 /// Pairs that a router's burst has room for behind the first look.
 const BURST_PAIRS: u32 = 2;
+/// Probes with a full TTL to a target that is silent where others of its kind were lost: at the beginning, and at the end.
+const PATIENT_REACH: u32 = 2;
 /// Small packets with a full TTL that must all be silent before they are taken not to get through.
 const SMALL_CHANCES: u32 = 6;
 /// Pairs at later control hops: they tell a loss in the middle from a silent host.
@@ -64,6 +66,11 @@ struct Wanted<'a> {
 impl Wanted<'_> {
     fn run(&self) -> &Run {
         self.facts.run()
+    }
+
+    /// Whether nothing is asked for that may prove needless.
+    const fn patient(&self) -> bool {
+        self.facts.question.taught.is_some()
     }
 
     fn flows(&self) -> u16 {
@@ -290,7 +297,12 @@ impl Wanted<'_> {
     }
 
     fn reach_up_to(&mut self, wanted: u32) {
-        let sent = self.facts.reach.asked;
+        let mut sent = self.facts.reach.asked;
+        let mut wanted = wanted;
+        if self.patient() {
+            sent += self.needs.iter().filter(|need| need.stage == Stage::Reach).count() as u32;
+            wanted = wanted.min(PATIENT_REACH);
+        }
         for round in sent..wanted {
             // The first flows scout; a flow of its own tells each answer apart.
             let flow = FlowId((round as u16 + 1) % self.flows());
@@ -370,7 +382,10 @@ impl Wanted<'_> {
         if contrast.hops.is_empty() && !self.facts.control_lives() {
             return;
         }
-        self.decide(draft);
+        let undecided = self.decide(draft);
+        if self.patient() && (undecided || !self.needs.is_empty()) {
+            return;
+        }
         self.branches();
         if let Some(before) = contrast.before {
             self.close();
@@ -459,8 +474,9 @@ impl Wanted<'_> {
         pairs(self.run(), ttl, Selector::all(Run::TARGET), &controls, None, &[Stage::Confirm]).asked
     }
 
-    /// Pairs where they decide.
-    fn decide(&mut self, draft: &Draft) {
+    /// Pairs where they decide. Says whether some are open or wanted that may.
+    fn decide(&mut self, draft: &Draft) -> bool {
+        let mut open_yet = false;
         let contrast = &self.facts.contrast;
         let after = contrast.after;
         let flows = stats::flows_needed(self.facts.question.confidence).min(u32::from(self.flows()));
@@ -476,8 +492,15 @@ impl Wanted<'_> {
             // The pairs tell that the target is silent there; where few hops follow, it takes more of them to tell a loss
             // from a host that is silent by itself whatever was believed before.
             let unsure = matches!(draft.reason, Some(Reason::PriorSensitive | Reason::Weak));
+            let expected =
+                || usable.iter().filter(|one| self.facts.question.taught.is_some_and(|ttl| one.ttl <= ttl));
             let abreast: Vec<ControlHop> = match contrast.before {
+                // Silence at one more hop tells more than at the same one again.
+                Some(before) if unsure && self.patient() => {
+                    usable.iter().filter(|one| one.ttl >= before.ttl).take(ABREAST).copied().collect()
+                }
                 Some(before) => vec![before],
+                None if expected().next().is_some() => expected().copied().collect(),
                 None => usable.iter().take(ABREAST).copied().collect(),
             };
             if let Some(sum) = abreast.last().map(|last| last.so_far) {
@@ -487,9 +510,13 @@ impl Wanted<'_> {
                     if contrast.before.is_some() && unsure { missing.max(MORE_PAIRS) } else { missing };
                 let more = missing.max(flows.saturating_sub(sum.flows.count_ones())).saturating_sub(open);
                 self.pairs_among(&abreast, more);
+                open_yet = more > 0 || open > 0;
                 // Enough in sum, and the nearest hop behind has not answered often enough to be one to go by.
                 if contrast.before.is_none() && more == 0 && open == 0 {
                     self.pairs_among(&abreast, abreast.len() as u32);
+                }
+                if open_yet && self.patient() {
+                    return true;
                 }
             }
             self.narrow(&usable, draft);
@@ -518,6 +545,7 @@ impl Wanted<'_> {
                 self.pairs_at(ttl, SILENT_AFTER);
             }
         }
+        open_yet
     }
 
     /// This many pairs among these hops, the nearest first, each in the flow used least: the claim is about all flows,

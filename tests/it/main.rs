@@ -2,6 +2,7 @@
 
 mod agreement;
 mod batch;
+mod batch_shared;
 mod bundle;
 mod config;
 mod confined;

@@ -6,6 +6,8 @@
 
 mod list;
 mod results;
+#[cfg(feature = "parquet")]
+mod table;
 pub mod words;
 
 use std::collections::HashMap;
@@ -69,9 +71,20 @@ pub fn batch(words: &Batch) -> Exit {
     })
 }
 
+/// Opens what the results go to.
+fn open_results(words: &Batch) -> Result<Results, Failure> {
+    let results = Results::open(words.output.as_deref(), words.resume)?;
+    #[cfg(feature = "parquet")]
+    let results = match &words.parquet {
+        Some(path) => results.with_table(table::Table::open(path, words.resume)?),
+        None => results,
+    };
+    Ok(results)
+}
+
 /// On real sockets.
 fn live(words: &Batch) -> Result<Exit, Failure> {
-    let mut results = Results::open(words.output.as_deref(), words.resume)?;
+    let mut results = open_results(words)?;
     let files = Files::of(&words.knowledge)?;
     let opt_out = OptOut::open(words.opt_out.as_deref())?;
     let wanted = Wanted::read(words, &|all, family| resolve(all, family, words))?;
@@ -100,7 +113,7 @@ fn live(words: &Batch) -> Result<Exit, Failure> {
 
 /// In a simulated Internet.
 fn in_scenario(words: &Batch, scenario: &str) -> Result<Exit, Failure> {
-    let mut results = Results::open(words.output.as_deref(), words.resume)?;
+    let mut results = open_results(words)?;
     let topology = demo::scenario(scenario)?;
     let networks = [Family::V4, Family::V6].map(|family| {
         let network = Network::new(&topology, family == Family::V6, words.seed.unwrap_or(1));
@@ -288,6 +301,9 @@ fn open(words: &Batch, family: Family, rows: &[Row]) -> Result<AnyWire, Failure>
         // The variants of a target are asked by both.
         let mut asked =
             crate::net::Request::new(family, [row.target]).with(Protocol::Tcp).with(Protocol::Icmp);
+        if words.udp {
+            asked = asked.with(Protocol::Udp);
+        }
         asked.ports = NUMBERS + FLOWS * u16::from(words.parallel);
         asked.source = words.way.source;
         asked.interface.clone_from(&words.way.interface);
@@ -500,10 +516,12 @@ impl<'a> Job<'a> {
             source: place.source,
             numbers,
             crews,
+            flows: self.words.flows(hosts.len()),
             rate: f64::from(self.words.rate),
             wait: std::time::Duration::from_secs_f64(self.words.wait),
             max_ttl: self.words.max,
             confidence: self.words.confidence,
+            whole_paths: self.words.whole_paths,
             seed: self.seed,
         };
         let bar = Bar::new(!self.results.on_terminal());
@@ -537,6 +555,7 @@ impl<'a> Job<'a> {
         self.troubles.extend(ending.fault.as_ref().map(Failure::from));
         let lost = ending.losses.overflow + ending.losses.truncated;
         let strays = ending.strays.wrong_key;
+        self.results.summary.heard(ending.progress.sent, ending.losses, strays);
         if lost > 0 || strays > 0 {
             output::talk(&format!(
                 "lost in the receive buffer: {lost} packets; aimed at us with a wrong key: {strays}"

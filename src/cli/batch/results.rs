@@ -13,10 +13,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use siphasher::sip::SipHasher13;
 
+#[cfg(feature = "parquet")]
+use super::table::Table;
 use crate::cli::failure::{Failure, error_text, unwritable};
 use crate::number::Asn;
 use crate::report::{Document, safe};
-use crate::trace::schema;
+use crate::trace::{Losses, schema};
 use crate::verdict::Kind;
 
 /// How a result begins.
@@ -79,9 +81,23 @@ pub struct Summary {
     /// Results that name an AS, and its name.
     networks: BTreeMap<u32, (u64, String)>,
     errors: u64,
+    /// Packets of this run.
+    sent: u64,
+    /// What the kernel had no room for, or we did not: a reply among them was taken for a silence.
+    losses: Losses,
+    /// Packets aimed at the sweep's with a wrong key.
+    wrong_key: u64,
 }
 
 impl Summary {
+    /// What the wire tells of one family's measurement.
+    pub const fn heard(&mut self, sent: u64, losses: Losses, wrong_key: u64) {
+        self.sent += sent;
+        self.losses.overflow += losses.overflow;
+        self.losses.truncated += losses.truncated;
+        self.wrong_key += wrong_key;
+    }
+
     fn verdict(&mut self, kind: &str, asns: &[u32], names: &[String], reason: Option<&str>) {
         *self.kinds.entry(kind.to_owned()).or_default() += 1;
         if let Some(reason) = reason {
@@ -162,6 +178,10 @@ impl Summary {
                 "reasons": self.reasons,
                 "networks": networks,
                 "not_measured": self.errors,
+                "packets": self.sent,
+                "kernel_drops": self.losses.overflow,
+                "truncated": self.losses.truncated,
+                "wrong_key": self.wrong_key,
                 "bad_lines": bad_lines,
                 "stopped": stopped,
             },
@@ -193,6 +213,9 @@ pub struct Results {
     pub summary: Summary,
     /// Nobody reads standard output any more.
     pub closed: bool,
+    /// The same as a table.
+    #[cfg(feature = "parquet")]
+    table: Option<Table>,
 }
 
 impl Results {
@@ -213,7 +236,15 @@ impl Results {
             failed: HashSet::new(),
             summary: Summary::default(),
             closed: false,
+            #[cfg(feature = "parquet")]
+            table: None,
         })
+    }
+
+    /// Every result goes to this table as well, those of an earlier run included.
+    #[cfg(feature = "parquet")]
+    pub fn with_table(self, table: Table) -> Self {
+        Self { table: Some(table), ..self }
     }
 
     /// Whether lines go to a terminal, where a progress line would be in their way.
@@ -265,6 +296,13 @@ impl Results {
                     )
                 })?;
             *whole += length as u64;
+            #[cfg(feature = "parquet")]
+            if let Some(table) = &mut self.table {
+                let document = serde_json::from_slice(&text);
+                table.tell(&document.map_err(|error| {
+                    Failure::input(format!("{} line {number}: {error}", path.display()), None)
+                })?)?;
+            }
             let port = line.port.unwrap_or(0);
             let given = |side: &&Side| side.chosen.as_ref().is_some_and(|chosen| chosen.how == "given");
             let reference = line.references.iter().find(given);
@@ -331,6 +369,10 @@ impl Results {
                 *whole += line.len() as u64;
             }
         }
+        #[cfg(feature = "parquet")]
+        if let Some(table) = &mut self.table {
+            table.tell(document)?;
+        }
         self.summary.results += 1;
         match &document.verdict {
             Some(said) => {
@@ -343,6 +385,10 @@ impl Results {
 
     /// Makes sure that the file survives the machine.
     pub fn close(&mut self) -> Result<(), Failure> {
+        #[cfg(feature = "parquet")]
+        if let Some(table) = self.table.take() {
+            table.close()?;
+        }
         match &mut self.out {
             // A pipe or device has nothing to sync.
             Out::File { path, file, .. } if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
