@@ -482,6 +482,21 @@ fn the_picture_of_the_demo_is_what_it_prints() {
 }
 
 #[test]
+fn the_list_of_public_items_has_the_rooms_of_today() {
+    // Whole it is held by docs/public-api.sh --check, which needs a nightly toolchain.
+    let list = text(Path::new("docs/public-api.txt"));
+    let listed: BTreeSet<&str> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod lasthop::"))
+        .filter(|name| !name.contains(':'))
+        .collect();
+    let source = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let rooms = source.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    assert_eq!(listed, rooms.collect(), "docs/public-api.sh writes it anew");
+    assert!(list.contains("pub fn lasthop::cli::accepts("));
+}
+
+#[test]
 fn the_lists_in_the_pages_are_whole() {
     let proof = text(Path::new("docs/proof.md"));
     for kind in Kind::ALL {

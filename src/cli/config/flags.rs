@@ -74,6 +74,9 @@ pub fn why_not(command: &[String], id: &str) -> Option<&'static str> {
     if command.first().is_some_and(|first| first == "verify") {
         return Some("what verify says must not depend on the machine");
     }
+    if takes_none(command) {
+        return Some("this command takes no settings");
+    }
     REFUSED.iter().find(|(refused, _)| *refused == id).map(|(_, why)| *why)
 }
 

@@ -64,6 +64,7 @@ fn what_may_do_harm_can_only_be_said() {
     };
     assert!(refused("diagnose", "output") && refused("diagnose", "mx") && refused("report", "share-address"));
     assert!(refused("verify", "db") && refused("batch", "rate"));
+    assert!(refused("config", "json") && refused("man", "dir"), "they read none");
     assert!(
         !refused("diagnose", "confidence") && !refused("diagnose", "db") && !refused("diagnose", "no-search")
     );
