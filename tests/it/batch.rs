@@ -29,7 +29,7 @@ fn lasthop(words: &[&str]) -> Output {
     Command::new(PROGRAM)
         .args(words)
         .env("XDG_CONFIG_HOME", "/nonexistent")
-        .env("XDG_CACHE_HOME", "/nonexistent")
+        .env("XDG_CACHE_HOME", "/dev/null/none")
         .output()
         .unwrap()
 }

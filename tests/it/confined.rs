@@ -39,7 +39,7 @@ fn a_running_measurement_holds_no_capability_and_is_confined() {
             .args(["netns", "exec", &world.space("you"), env!("CARGO_BIN_EXE_lasthop")])
             .args(words)
             .args(["--db", world.table()])
-            .env("XDG_CACHE_HOME", "/nonexistent")
+            .env("XDG_CACHE_HOME", "/dev/null/none")
             .env("XDG_CONFIG_HOME", "/nonexistent")
             .stdout(Stdio::null())
             .stderr(Stdio::null())

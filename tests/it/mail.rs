@@ -109,7 +109,7 @@ fn lasthop(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lasthop"))
         .args(words)
         .stdin(Stdio::null())
-        .env("XDG_CACHE_HOME", "/nonexistent")
+        .env("XDG_CACHE_HOME", "/dev/null/none")
         .env("XDG_CONFIG_HOME", "/nonexistent")
         .output()
         .unwrap()

@@ -124,7 +124,7 @@ fn lasthop(words: &[&str]) -> Output {
         .stdin(Stdio::null())
         .env("NO_COLOR", "1")
         .env("COLUMNS", "160")
-        .env("XDG_CACHE_HOME", "/nonexistent")
+        .env("XDG_CACHE_HOME", "/dev/null/none")
         .env("XDG_CONFIG_HOME", "/nonexistent")
         .output()
         .unwrap()

@@ -43,7 +43,7 @@ impl Copies {
             .arg(self.path("lasthop"))
             .args(words)
             .args(["--db", &self.path("table.tsv")])
-            .env("XDG_CACHE_HOME", "/nonexistent")
+            .env("XDG_CACHE_HOME", "/dev/null/none")
             .env("XDG_CONFIG_HOME", "/nonexistent")
             .output()
             .unwrap()
