@@ -320,9 +320,10 @@ impl Probing {
     }
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Keeping {
-    /// Write report, record, packets and all they rest on to FILE (a zip archive), for `lasthop verify`
+    /// Write report, record, packets and all they rest on to FILE (a zip archive), for `lasthop verify`; of several runs
+    /// each to one of its own, with its name before the extension
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
     /// Hide our own addresses, the private routers nearest to us and the interface in the bundle; the one in which nothing

@@ -197,7 +197,7 @@ impl Compared {
 pub fn trace(words: &args::Trace) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
         let mut sink = Sink::open(&words.output)?;
-        let mut keep = Keep::open(words.probing.pcap.as_deref(), None)?;
+        let keep = Keep::open(words.probing.pcap.as_deref(), None)?;
         let names = Names::by(&words.probing.dns)?;
         let request = request::request(&words.probing, Beside::default(), &names)?;
         let verbose = words.output.verbose > 0;

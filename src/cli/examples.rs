@@ -151,6 +151,13 @@ const EXAMPLES: &[Examples] = &[
             ("lasthop config diagnose", "every key of one command"),
         ],
     },
+    Examples {
+        of: &["doctor"],
+        list: &[
+            ("lasthop doctor", "what this machine allows, and what to do where it does not"),
+            ("lasthop doctor --json", "the same for a program"),
+        ],
+    },
     Examples { of: &["schema"], list: &[("lasthop schema", "the JSON schema of the documents")] },
     Examples {
         of: &["completions"],

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::args::Keeping;
 use super::failure::{Failure, error_text};
@@ -30,7 +31,7 @@ pub struct Keep {
     pcap: Option<(PathBuf, File)>,
     bundle: Option<Place>,
     unredacted: Option<Place>,
-    key: Option<SecretKey>,
+    key: Option<Rc<SecretKey>>,
 }
 
 /// A file that is written when there is something to write.
@@ -57,30 +58,38 @@ pub struct Surroundings<'a> {
 impl Keep {
     /// Opens what the words name, and reads the key.
     pub fn open(pcap: Option<&Path>, words: Option<&Keeping>) -> Result<Self, Failure> {
-        let mut keep = Self::default();
-        let bundle = words.and_then(|words| words.bundle.as_deref());
-        if let Some(path) = pcap.filter(|path| Some(*path) == bundle) {
-            return Err(Failure::usage(
-                format!("--pcap and --bundle both name {}", path.display()),
-                "give each a file of its own",
-            ));
+        let key = refuse(pcap, words)?;
+        Self::begin(pcap, words, key)
+    }
+
+    /// The same for several runs: each keeps what it does in files of its own, with the run's name before the extension. The
+    /// key is read once.
+    pub fn open_each(pcap: Option<&Path>, words: &Keeping, names: &[&str]) -> Result<Vec<Self>, Failure> {
+        let key = refuse(pcap, Some(words))?;
+        let mut taken: Vec<String> = Vec::new();
+        let mut all = Vec::new();
+        for name in names {
+            let name = in_files(name, &taken);
+            let named = |path: &Path| if name.is_empty() { path.to_owned() } else { with_name(path, &name) };
+            let (pcap, bundle) = (pcap.map(named), words.bundle.as_deref().map(named));
+            let words = Keeping { bundle, ..words.clone() };
+            all.push(Self::begin(pcap.as_deref(), Some(&words), key.clone())?);
+            taken.push(name);
         }
-        for (flag, path) in [("--pcap", pcap), ("--bundle", bundle)] {
-            if path == Some(Path::new("-")) {
-                return Err(Failure::usage(
-                    format!("{flag} cannot be standard output: the report goes there"),
-                    "name a file",
-                ));
-            }
-        }
+        Ok(all)
+    }
+
+    fn begin(
+        pcap: Option<&Path>,
+        words: Option<&Keeping>,
+        key: Option<Rc<SecretKey>>,
+    ) -> Result<Self, Failure> {
+        let mut keep = Self { key, ..Self::default() };
         if let Some(path) = pcap {
             let file = File::create(path).map_err(|error| unwritable(path, "capture", "--pcap", &error))?;
             keep.pcap = Some((path.to_owned(), file));
         }
         let Some(words) = words else { return Ok(keep) };
-        if let Some(path) = &words.sign {
-            keep.key = Some(secret_key(path)?);
-        }
         if let Some(path) = &words.bundle {
             keep.bundle = Some(Place::open(path)?);
             if words.redact {
@@ -92,8 +101,18 @@ impl Keep {
         Ok(keep)
     }
 
+    /// Of a run that cannot begin: leaves no file behind that has nothing in it.
+    pub fn discard(self) {
+        if let Some((path, file)) = &self.pcap
+            && file.metadata().is_ok_and(|metadata| metadata.is_file())
+        {
+            // It was emptied when it was opened; that it may stay is no harm.
+            let _ = fs::remove_file(path);
+        }
+    }
+
     /// The file for packets, to be streamed to.
-    pub fn stream(&mut self) -> Result<Option<File>, Failure> {
+    pub fn stream(&self) -> Result<Option<File>, Failure> {
         let copy = |(path, file): &(PathBuf, File)| {
             file.try_clone().map_err(|error| unwritable(path, "capture", "--pcap", &error))
         };
@@ -124,7 +143,7 @@ impl Keep {
             names: around.names,
             environment: &environment,
         };
-        let key = self.key.as_ref();
+        let key = self.key.as_deref();
         let made = bundle::make(&evidence, key).and_then(|whole| match &mut self.unredacted {
             None => Ok((whole, None)),
             Some(_) => bundle::redact(&evidence, &whole, key).map(|hidden| (hidden, Some(whole))),
@@ -156,6 +175,48 @@ impl Keep {
         }
         written
     }
+}
+
+/// What does not go together; reads the key.
+fn refuse(pcap: Option<&Path>, words: Option<&Keeping>) -> Result<Option<Rc<SecretKey>>, Failure> {
+    let bundle = words.and_then(|words| words.bundle.as_deref());
+    if let Some(path) = pcap.filter(|path| Some(*path) == bundle) {
+        return Err(Failure::usage(
+            format!("--pcap and --bundle both name {}", path.display()),
+            "give each a file of its own",
+        ));
+    }
+    for (flag, path) in [("--pcap", pcap), ("--bundle", bundle)] {
+        if path == Some(Path::new("-")) {
+            return Err(Failure::usage(
+                format!("{flag} cannot be standard output: the report goes there"),
+                "name a file",
+            ));
+        }
+    }
+    let sign = words.and_then(|words| words.sign.as_deref());
+    sign.map(|path| secret_key(path).map(Rc::new)).transpose()
+}
+
+/// A run's name as part of a file's: letters, digits, dots and dashes, and none of those that are `taken`. The only run has
+/// none.
+fn in_files(name: &str, taken: &[String]) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
+    let plain = |one: char| if one.is_ascii_alphanumeric() || one == '.' { one } else { '-' };
+    let words: String = name.chars().map(plain).collect();
+    let name = words.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    let name = if name.is_empty() { "run".to_owned() } else { name };
+    let more = (2..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.clone()).chain(more).find(|name| !taken.contains(name)).unwrap_or(name)
+}
+
+/// The file beside `path` that has a run's name before its extension.
+fn with_name(path: &Path, name: &str) -> PathBuf {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let end = path.extension().map_or_else(String::new, |end| format!(".{}", end.to_string_lossy()));
+    path.with_file_name(format!("{stem}.{name}{end}"))
 }
 
 impl Place {
@@ -272,5 +333,31 @@ fn secret_key(path: &Path) -> Result<SecretKey, Failure> {
             error => bad(error.to_string()),
         }),
         other => other.map_err(|error| bad(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_several_runs_has_files_of_its_own() {
+        let mut taken = Vec::new();
+        for (name, expected) in [
+            ("eth0, mx1.example", "eth0-mx1.example"),
+            ("2001:db8::1", "2001-db8-1"),
+            ("2001:db8:1", "2001-db8-1-2"),
+            ("", ""),
+            ("../../etc/passwd", "..-..-etc-passwd"),
+            ("провайдер", "run"),
+            ("другой", "run-2"),
+        ] {
+            let name = in_files(name, &taken);
+            assert_eq!(name, expected);
+            taken.push(name);
+        }
+        let path = with_name(Path::new("out/run.zip"), "eth0");
+        assert_eq!(path, Path::new("out/run.eth0.zip"));
+        assert_eq!(with_name(Path::new("run"), "eth0"), Path::new("run.eth0"));
     }
 }

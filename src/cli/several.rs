@@ -4,6 +4,8 @@
 //! divided between them beforehand, so that no one has to wait for another and the sum keeps the limits. All sockets are open
 //! before privilege is given up and the first thread begins. A signal reaches all of them.
 
+use std::fs::File;
+use std::io;
 use std::net::IpAddr;
 use std::thread;
 
@@ -16,6 +18,7 @@ use super::compare;
 use super::diagnose::{self, Compared};
 use super::exit::Exit;
 use super::failure::{self, Failure};
+use super::keep::{Keep, Surroundings};
 use super::live::{self, Data, Files, Live};
 use super::mail::{self, Side};
 use super::mx;
@@ -28,13 +31,16 @@ use super::request::{self, Request};
 use super::seek::Seeking;
 use super::spf;
 use super::via::{self, Via};
+use crate::bundle::Name;
+use crate::capture::{Log, Tap};
 use crate::joint::Hints;
 use crate::net::confine::Allowance;
 use crate::net::{Family, Steering, privilege};
 use crate::probe::Budget;
 use crate::report::{self, Document, Runs, Session, safe};
 use crate::session::{self, Searched};
-use crate::trace::WallTime;
+use crate::trace::record::Settings;
+use crate::trace::{Run, WallTime};
 
 /// Most measurements at once: each still gets three packets a second.
 const MOST: usize = 16;
@@ -58,20 +64,30 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let opt_out = OptOut::wanted(compared.searches, words.opt_out.as_deref());
         let files = Files::of(&words.probing.knowledge)?;
         let mut lists = registry::open(&words.registry)?;
+        let called: Vec<&str> = requests.iter().map(|one| one.name.as_str()).collect();
+        let mut keeps = Keep::open_each(words.probing.pcap.as_deref(), &words.keeping, &called)?;
         live::given_up(privilege::narrow())?;
         let opened = requests.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let cache = Cache::of_user(words.no_cache);
         let kept_cache = if compared.searches { &cache } else { &Cache::of_user(true) };
         let plain = |one: &Opened<'_>| one.live.as_ref().is_ok_and(|live| live.wire.is_plain());
+        let kept = words.probing.pcap.is_some() || words.keeping.bundle.is_some();
+        if kept && opened.iter().any(plain) {
+            return Err(live::raw_only("the packets of a run (--pcap, --bundle)"));
+        }
+        for (keep, _) in keeps.iter_mut().zip(&opened).filter(|(_, one)| one.live.is_err()) {
+            std::mem::take(keep).discard();
+        }
         live::unprivileged(Allowance {
             connects: words.service().is_some() || opened.iter().any(plain),
-            ..live::allowance([words.output.file()], kept_cache)
+            programs: words.keeping.bundle.is_some(),
+            ..live::allowance([words.output.file(), words.keeping.bundle.as_deref()], kept_cache)
         })?;
         let data = files.read()?;
         let opt_out = opt_out.read()?;
         let mut runs = Vec::new();
-        for one in opened {
-            runs.push(one.ready(words, &data, &opt_out, &cache, known));
+        for (one, keep) in opened.into_iter().zip(&keeps) {
+            runs.push(one.ready(words, &data, &opt_out, &cache, known, keep.stream()?));
         }
         if let Some(session) = runs.iter().find_map(Prepared::session) {
             known.asdb.clone_from(&session.asdb);
@@ -79,6 +95,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let measured = measure(runs, words, &data)?;
         let mut troubles = Vec::new();
         let mut documents = Vec::new();
+        let mut records = Vec::new();
         for one in measured {
             if let Some((key, searched)) = &one.found {
                 cache.keep(*key, searched);
@@ -90,13 +107,22 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             let mut document = one.document;
             names.tell(&mut document);
             documents.push(document);
+            records.push(one.record);
         }
         let unread = registry::look_up(&mut lists, &mut documents).err();
+        let grounds = data.grounds();
+        let mut unkept = Vec::new();
+        for ((keep, record), document) in keeps.iter_mut().zip(records).zip(&documents) {
+            let Some(Record { run, log, unstreamed, names }) = record else { continue };
+            let around =
+                Surroundings { table: &data.table, origins: &grounds, names: &names, simulated: None };
+            unkept.extend(keep.streamed(unstreamed).or(keep.write(&run, &log, document, &around)));
+        }
         let conclusion = mail::with_sides(conclusion(&documents, &data), &documents);
         let exit = exit(conclusion.as_ref(), &documents);
         let runs = documents.len();
         let unwritten = sink.write_all(&Runs::of(documents, conclusion))?;
-        let files: Vec<Failure> = unwritten.into_iter().chain(unread).collect();
+        let files: Vec<Failure> = unwritten.into_iter().chain(unkept).chain(unread).collect();
         Ok(failure::ending(runs, &troubles, &files, exit))
     })
 }
@@ -121,15 +147,6 @@ fn exit(conclusion: Option<&Value>, runs: &[Document]) -> Option<Exit> {
 
 /// What does not go together with several runs.
 fn refuse(words: &args::Diagnose) -> Result<(), Failure> {
-    let kept = [("--pcap", words.probing.pcap.is_some()), ("--bundle", words.keeping.bundle.is_some())];
-    if let Some((flag, _)) = kept.iter().find(|(_, asked)| *asked) {
-        return Err(Failure::usage(
-            format!("{flag} keeps the packets of one run, and this is about several"),
-            format!(
-                "leave out {flag}, or ask for one target, and choose the way out with -i, -s, --vrf or --fwmark"
-            ),
-        ));
-    }
     for (at, via) in words.via.iter().enumerate() {
         if words.via[..at].iter().any(|other| other.spec == via.spec) {
             return Err(Failure::usage(
@@ -367,6 +384,10 @@ struct Ready {
     seeking: Seeking,
     mail: Option<Side>,
     socket: Steering,
+    /// Every name that was resolved.
+    names: Vec<Name>,
+    /// Where its packets go while it runs.
+    stream: Option<File>,
 }
 
 impl Prepared {
@@ -386,6 +407,7 @@ impl Opened<'_> {
         opt_out: &[ipnetwork::IpNetwork],
         cache: &Cache,
         known: &Session,
+        stream: Option<File>,
     ) -> Prepared {
         let Wanted { name, via, label, request, searches, mail, socket } = self.wanted;
         let spec = via.map(|via| via.spec.clone());
@@ -430,6 +452,8 @@ impl Opened<'_> {
             seeking,
             mail,
             socket,
+            names: request.names,
+            stream,
         }))
     }
 }
@@ -441,6 +465,17 @@ struct Done {
     trouble: Option<Failure>,
     /// Neighbours worth keeping.
     found: Option<(Key, Searched)>,
+    /// What a bundle is made of; `None` where nothing was measured.
+    record: Option<Record>,
+}
+
+/// What was measured.
+struct Record {
+    run: Run,
+    log: Log,
+    /// Why the file with its packets is not whole.
+    unstreamed: Option<io::Error>,
+    names: Vec<Name>,
 }
 
 /// All at once, each on a thread of its own.
@@ -449,9 +484,13 @@ fn measure(runs: Vec<Prepared>, words: &args::Diagnose, data: &Data) -> Result<V
         let begun: Vec<_> = runs
             .into_iter()
             .map(|run| match run {
-                Prepared::Failed { name, failure, document } => {
-                    Err(Box::new(Done { name, document: *document, trouble: Some(failure), found: None }))
-                }
+                Prepared::Failed { name, failure, document } => Err(Box::new(Done {
+                    name,
+                    document: *document,
+                    trouble: Some(failure),
+                    found: None,
+                    record: None,
+                })),
                 Prepared::Ready(ready) => Ok(scope.spawn(move || one(*ready, words, data))),
             })
             .collect();
@@ -464,25 +503,30 @@ fn measure(runs: Vec<Prepared>, words: &args::Diagnose, data: &Data) -> Result<V
 }
 
 fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failure> {
-    let Ready { name, live, session, seeking, mail, socket } = ready;
+    let Ready { name, live, session, seeking, mail, socket, names, stream } = ready;
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
     let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
+    let settings = Settings { confidence: words.confidence, wait: plan.wait };
+    let about = diagnose::about(&session);
+    let mut tap = Tap::new(&mut wire, &plan, started_at, settings, stream, &about)?;
     let found = session::diagnose_searching(
         plan.clone(),
         started_at,
-        &mut wire,
+        &mut tap,
         &data.grounds(),
         words.confidence,
         seeking.search.as_ref(),
         &mut |glimpse| progress.see(glimpse),
     );
     progress.end();
+    let (log, unstreamed) = tap.finish();
     let found = found?;
     let (mut document, trouble) = diagnose::written(&session, &found, words, &plan, &socket);
     document.mail = mail.map(|side| side.word().to_owned());
-    let found = seeking.worth(found.search.as_ref()).map(|(key, searched)| (key, searched.clone()));
-    Ok(Done { name, document, trouble, found })
+    let worth = seeking.worth(found.search.as_ref()).map(|(key, searched)| (key, searched.clone()));
+    let record = Some(Record { run: found.run, log, unstreamed, names });
+    Ok(Done { name, document, trouble, found: worth, record })
 }
 
 #[cfg(test)]

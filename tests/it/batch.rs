@@ -302,7 +302,7 @@ fn what_cannot_be_measured_is_told_by_its_line() {
         (vec!["batch", name, "--demo", "nowhere"], 2, "no scenario"),
         (vec!["batch", name, "-I", "-p", "25"], 2, "cannot be used with"),
         (vec!["batch", name, "--rate", "0"], 2, "--rate"),
-        (vec!["batch", name, "--demo", "clear", "-o", "/nonexistent/out"], 3, "cannot write"),
+        (vec!["batch", name, "--demo", "clear", "-o", "/dev/null/out"], 3, "cannot write"),
         (vec!["batch", name, "--demo", "clear", "-o", name], 2, "holds results already"),
         (vec!["batch", name, "--demo", "clear", "-o", name, "--resume"], 4, "is no result of lasthop batch"),
     ] {

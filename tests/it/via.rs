@@ -174,7 +174,7 @@ fn what_is_no_uplink_is_refused_with_the_way_out() {
     refused(&["--via", "gw", "--via", "gw,label=x"], 2, "given twice");
     refused(&["--via", "gw", "-i", "f1"], 2, "--interface");
     refused(&["--via", "scr:1"], 2, "mark:NUMBER");
-    refused(&["--via", "gw", "--pcap", "/nonexistent/x"], 2, "--pcap keeps the packets of one run");
+    refused(&["--via", "gw", "--pcap", "/dev/null/x"], 3, "cannot write the capture /dev/null");
     refused(&["--via", "src:192.168.1.5", "--via", "src:2a00:f0f:1:40::1"], 2, "both IPv4 and IPv6");
     // One uplink alone is one run.
     let words = ["diagnose", FOUR.target, "25", "-r", FOUR.neighbour, "--json", "--via", "f1"];
@@ -183,6 +183,47 @@ fn what_is_no_uplink_is_refused_with_the_way_out() {
         (&run["schema"], &run["vantage"]["gateway"]),
         (&"lasthop.run/1".into(), &"185.68.80.162".into())
     );
+}
+
+/// Each has a bundle that leads to its conclusion anew, and a capture; who cannot begin leaves nothing.
+#[test]
+fn each_of_several_runs_keeps_its_evidence() {
+    let test = "each_of_several_runs_keeps_its_evidence";
+    let Some(world) = two_uplinks(test) else { return };
+    world.batch("you", "route del default dev f1", false);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (bundle, capture) = (at("run.zip"), at("run.pcapng"));
+    let kept = ["--bundle", bundle.to_str().unwrap(), "--pcap", capture.to_str().unwrap()];
+    let words =
+        ["diagnose", FOUR.target, "25", "--no-search", "--json", "--via", "f1", "--via", "gw,label=Дом"];
+    let output = world.lasthop(&[&words[..], &["--also", FOUR.neighbour], &kept].concat());
+    let set = document(&output);
+    let runs = set["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 4, "{set:#}");
+    let mut files: Vec<String> = folder
+        .path()
+        .read_dir()
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let (target, other) = (FOUR.target, FOUR.neighbour);
+    let names: Vec<String> = ["pcapng", "zip"]
+        .iter()
+        .flat_map(|end| [format!("run.{target}.{end}"), format!("run.{other}.{end}")])
+        .collect();
+    let mut expected = names.clone();
+    expected.sort();
+    assert_eq!(files, expected, "{}", String::from_utf8_lossy(&output.stderr));
+    for (name, run) in [(&names[2], &runs[1]), (&names[3], &runs[3])] {
+        let packets = at(&name.replace(".zip", ".pcapng"));
+        let words = ["verify", at(name).to_str().unwrap(), "--packets", packets.to_str().unwrap(), "--json"]
+            .map(str::to_owned);
+        let output = world.lasthop(&words.each_ref().map(String::as_str));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(run["verdict"]["kind"].is_string(), "{run:#}");
+    }
 }
 
 /// One has no way at all there: that is what is said of it, and the other is measured.

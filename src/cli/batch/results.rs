@@ -300,7 +300,10 @@ impl Results {
             if let Some(table) = &mut self.table {
                 let document = serde_json::from_slice(&text);
                 table.tell(&document.map_err(|error| {
-                    Failure::input(format!("{} line {number}: {error}", path.display()), None)
+                    Failure::input(
+                        format!("cannot read {} line {number} back: {error}", path.display()),
+                        Some("leave out --resume, and name another file for the results with -o".to_owned()),
+                    )
                 })?)?;
             }
             let port = line.port.unwrap_or(0);

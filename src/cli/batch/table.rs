@@ -157,7 +157,11 @@ impl Table {
 }
 
 fn broken(name: &str, error: &ParquetError) -> Failure {
-    Failure::environment("output", format!("cannot write the table {name}: {error}"), None)
+    Failure::environment(
+        "output",
+        format!("cannot write the table {name}: {error}"),
+        Some("choose another place with --parquet FILE, or leave it out".to_owned()),
+    )
 }
 
 /// One group of rows, column by column.

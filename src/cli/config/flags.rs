@@ -17,6 +17,8 @@ pub const TAKEN: &[&str] = &[
     "ATLAS_KEY",
     "ATLAS_URL",
     "CONFIG",
+    "CONFINED_FOLDER",
+    "CONFINED_SCENE",
     "EVENT",
     "EVENT_ID",
     "FIXTURES",
