@@ -394,6 +394,9 @@ pub fn truth(out: &mut dyn Write, truth: &str, right: bool, look: Look) -> io::R
     writeln!(out, "{}", look.paint(style, &look.wrap(said, "", "")))
 }
 
+/// Most runs that are shown behind what thousands say together.
+const MOST_RUNS: usize = 100;
+
 /// Writes one run or several, with what they say together.
 pub(super) fn runs(out: &mut dyn Write, runs: &Runs, look: Look) -> io::Result<()> {
     if !runs.is_set {
@@ -411,12 +414,16 @@ pub(super) fn runs(out: &mut dyn Write, runs: &Runs, look: Look) -> io::Result<(
     }
     let count = runs.documents.len();
     writeln!(out, "{}", if count == 1 { "1 run".to_owned() } else { format!("{count} runs") })?;
-    for (at, document) in (1..).zip(&runs.documents) {
+    let shown = if runs.conclusion.is_some() { count.min(MOST_RUNS) } else { count };
+    for (at, document) in (1..).zip(&runs.documents[..shown]) {
         let [place, asked, fate] = [words::place, words::asked, words::fate].map(|say| say(document));
         let line = format!("{place} -> {asked}: {fate}");
         writeln!(out, "{}", look.wrap(&safe(&line), &format!("{at:>4}  "), "      "))?;
     }
-    for (at, document) in (1..).zip(&runs.documents) {
+    if shown < count {
+        writeln!(out, "      and {} more, which are in the other formats", count - shown)?;
+    }
+    for (at, document) in (1..).zip(&runs.documents[..shown]) {
         let label = document.vantage.label.as_deref().or(document.vantage.via.as_deref()).unwrap_or_default();
         let label = shorten(&safe(label), 30);
         let head = format!("─── run {at} of {count} {label}{}", if label.is_empty() { "" } else { " " });

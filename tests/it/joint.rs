@@ -196,6 +196,26 @@ fn the_story_from_text_alone() {
 }
 
 /// A bundle is one by its content, from a pipe as well.
+/// What hundreds of places say together fits a screen or two; the rest is in the document.
+#[test]
+fn compare_of_hundreds_shows_some_and_keeps_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("all.txt");
+    let trace = |at: usize| {
+        format!(
+            "traceroute to 1.1.1.1 (1.1.1.1), 30 hops max, 60 byte packets\n 1  198.51.100.{at} (198.51.100.{at})  1.1 ms  1.2 ms  1.3 ms\n \
+             2  1.1.1.1 (1.1.1.1)  9.1 ms  9.2 ms  9.3 ms\n\n"
+        )
+    };
+    fs::write(&file, (1..=150).map(trace).collect::<String>()).unwrap();
+    let file = file.to_str().unwrap();
+    let shown = text(&lasthop(&["compare", file]).stdout);
+    assert!(shown.contains("run 100 of 150") && !shown.contains("run 101 of 150"), "{shown}");
+    assert!(shown.contains("and 50 more, which are in the other formats"), "{shown}");
+    let document: Value = serde_json::from_slice(&lasthop(&["compare", file, "--json"]).stdout).unwrap();
+    assert_eq!(document["runs"].as_array().unwrap().len(), 150);
+}
+
 #[test]
 fn compare_takes_a_bundle_from_a_pipe() {
     let folder = tempfile::tempdir().unwrap();

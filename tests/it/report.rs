@@ -550,7 +550,7 @@ fn files_that_are_no_runs_are_bad_input() {
     }
     let output = lasthop(&["report", file("proton.json").to_str().unwrap(), "-o", "report.doc"], None);
     assert_eq!(output.status.code(), Some(2));
-    let output = lasthop(&["report", file("proton.json").to_str().unwrap(), "-o", "/nonexistent/x.md"], None);
+    let output = lasthop(&["report", file("proton.json").to_str().unwrap(), "-o", "/dev/null/x.md"], None);
     assert_eq!(output.status.code(), Some(3));
     // A file that cannot be read leaves what it would have been written to as it is.
     fs::write(path("kept.md"), "old").unwrap();
