@@ -28,7 +28,7 @@ const UNKNOWN: &str = "unknown: no time daemon here answered how far the clock i
 /// What is to be kept, and where.
 #[derive(Default)]
 pub struct Keep {
-    pcap: Option<(PathBuf, File)>,
+    pcap: Option<Place>,
     bundle: Option<Place>,
     unredacted: Option<Place>,
     key: Option<Rc<SecretKey>>,
@@ -86,43 +86,35 @@ impl Keep {
     ) -> Result<Self, Failure> {
         let mut keep = Self { key, ..Self::default() };
         if let Some(path) = pcap {
-            let file = File::create(path).map_err(|error| unwritable(path, "capture", "--pcap", &error))?;
-            keep.pcap = Some((path.to_owned(), file));
+            keep.pcap = Some(Place::open(path, CAPTURE)?);
         }
         let Some(words) = words else { return Ok(keep) };
         if let Some(path) = &words.bundle {
-            keep.bundle = Some(Place::open(path)?);
+            keep.bundle = Some(Place::open(path, BUNDLE)?);
             if words.redact {
                 let mut name = path.clone().into_os_string();
                 name.push(".unredacted");
-                keep.unredacted = Some(Place::open(Path::new(&name))?);
+                keep.unredacted = Some(Place::open(Path::new(&name), BUNDLE)?);
             }
         }
         Ok(keep)
     }
 
-    /// Of a run that cannot begin: leaves no file behind that has nothing in it.
-    pub fn discard(self) {
-        if let Some((path, file)) = &self.pcap
-            && file.metadata().is_ok_and(|metadata| metadata.is_file())
-        {
-            // It was emptied when it was opened; that it may stay is no harm.
-            let _ = fs::remove_file(path);
-        }
-    }
-
     /// The file for packets, to be streamed to.
     pub fn stream(&self) -> Result<Option<File>, Failure> {
-        let copy = |(path, file): &(PathBuf, File)| {
-            file.try_clone().map_err(|error| unwritable(path, "capture", "--pcap", &error))
+        let copy = |place: &Place| {
+            // A measurement of minutes may be in it; now another begins.
+            let emptied = if place.is_plain() { place.file.set_len(0) } else { Ok(()) };
+            let copy = emptied.and_then(|()| place.file.try_clone());
+            copy.map_err(|error| unwritable(&place.path, CAPTURE, &error))
         };
         self.pcap.as_ref().map(copy).transpose()
     }
 
     /// Why the file with packets is not whole, if it is not.
     pub fn streamed(&self, fault: Option<io::Error>) -> Option<Failure> {
-        let (path, _) = self.pcap.as_ref()?;
-        fault.map(|error| unwritable(path, "capture", "--pcap", &error))
+        let place = self.pcap.as_ref()?;
+        fault.map(|error| unwritable(&place.path, CAPTURE, &error))
     }
 
     /// Writes the bundle, if one was asked for. A failure does not cost the report.
@@ -221,11 +213,16 @@ fn with_name(path: &Path, name: &str) -> PathBuf {
 
 impl Place {
     /// An existing file keeps its content until there is something to put in its place.
-    fn open(path: &Path) -> Result<Self, Failure> {
+    fn open(path: &Path, what: What) -> Result<Self, Failure> {
         let fresh = !path.exists();
         let file = File::options().write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|error| unwritable(path, "bundle", "--bundle", &error))?;
+        let file = file.map_err(|error| unwritable(path, what, &error))?;
         Ok(Self { path: path.to_owned(), file, fresh, written: false })
+    }
+
+    /// It is no device or pipe.
+    fn is_plain(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.is_file())
     }
 
     /// Writes a file beside it and puts that in its place, so that there is a whole one or none. Where privilege was
@@ -252,7 +249,8 @@ impl Place {
         let plain = fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
         let written = if plain { beside() } else { Err(io::ErrorKind::InvalidInput.into()) };
         let written = written.or_else(|_| {
-            if plain {
+            // By a link as well: nothing of a longer file may stay behind what is written.
+            if self.is_plain() {
                 self.file.rewind()?;
                 self.file.set_len(0)?;
             }
@@ -260,7 +258,7 @@ impl Place {
             self.file.flush()
         });
         self.written = written.is_ok();
-        written.err().map(|error| unwritable(&self.path, "bundle", "--bundle", &error))
+        written.err().map(|error| unwritable(&self.path, BUNDLE, &error))
     }
 }
 
@@ -268,7 +266,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let empty = self.file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
         if self.fresh && !self.written && empty {
-            // An empty file is no bundle; that it may stay is no harm.
+            // An empty file is neither bundle nor capture; that it may stay is no harm.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -310,7 +308,12 @@ fn environment(run: &Run, document: &Document, around: &Surroundings<'_>) -> Env
     }
 }
 
-fn unwritable(path: &Path, what: &str, flag: &str, error: &io::Error) -> Failure {
+/// What a file is for, and the flag that names it.
+type What = (&'static str, &'static str);
+const CAPTURE: What = ("capture", "--pcap");
+const BUNDLE: What = ("bundle", "--bundle");
+
+fn unwritable(path: &Path, (what, flag): What, error: &io::Error) -> Failure {
     Failure::environment(
         "output",
         format!("cannot write the {what} {}: {}", path.display(), error_text(error)),

@@ -118,9 +118,9 @@ pub fn open_one(request: &Request, socket: &Socket<'_>) -> Result<Live, Failure>
     let wire = if request.unprivileged { AnyWire::plain(&asked) } else { AnyWire::raw(&asked) };
     let wire = match wire {
         Err(OpenError::Privilege { admin: false, .. }) if !request.unprivileged => {
-            let plain = AnyWire::plain(&asked).map_err(|error| closed(&error))?;
+            let live = open_one(&Request { unprivileged: true, ..request.clone() }, socket)?;
             WITHOUT_RAW.call_once(|| output::talk(LESS));
-            plain
+            return Ok(live);
         }
         other => other.map_err(|error| closed(&error))?,
     };
@@ -153,6 +153,11 @@ fn reduced(request: &Request) -> Result<Request, Failure> {
         return Err(raw_only("packets of a given length (--size)"));
     }
     if target.protocol == Protocol::Tcp {
+        // Before that the kernel tells nobody of ICMP errors about a connection that is not made yet, and a router's refusal
+        // would pass for the host's own.
+        if net::kernel_version().is_some_and(|version| version < (5, 8)) {
+            return Err(raw_only("TCP probes, on a kernel before Linux 5.8,"));
+        }
         request.wait = request.wait.min(PlainWire::TCP_PATIENCE);
     }
     if target.protocol != Protocol::Icmp && !net::may_ping(request.family) {

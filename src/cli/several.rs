@@ -76,7 +76,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             return Err(live::raw_only("the packets of a run (--pcap, --bundle)"));
         }
         for (keep, _) in keeps.iter_mut().zip(&opened).filter(|(_, one)| one.live.is_err()) {
-            std::mem::take(keep).discard();
+            *keep = Keep::default();
         }
         live::unprivileged(Allowance {
             connects: words.service().is_some() || opened.iter().any(plain),

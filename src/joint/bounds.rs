@@ -76,7 +76,9 @@ impl<'a> Around<'a> {
         let mut found: Option<BTreeSet<u32>> = None;
         let to = lane.next_change(before);
         for at in from..to.min(lane.hops.len().saturating_sub(1)) {
-            let (near, far) = (lane.hops[at], lane.hops[at + 1]);
+            // What no network announces is between two that do.
+            let far = lane.next_owned(at + 1).unwrap_or(at + 1);
+            let (near, far) = (lane.hops[at], lane.hops[far]);
             let address = far.responders.iter().find_map(|one| one.address);
             if self.hides(owners(near), owners(far), address) {
                 let seen = address.and_then(|address| self.before.get(&address));
@@ -95,7 +97,7 @@ impl<'a> Around<'a> {
     /// A network that is crossed by one router, its links numbered by its neighbours, shows none; where everybody's path is as
     /// long, that this is so is no more likely here than elsewhere.
     fn between(&self, lane: &Lane<'_>, at: usize) -> Option<BTreeSet<u32>> {
-        let (near, far) = (owners(lane.hops[at]), owners(lane.hops[at + 1]));
+        let (near, far) = (owners(lane.hops[at]), owners(lane.hops[lane.next_owned(at + 1)?]));
         let (one, other) = (*near.first()?, *far.first()?);
         if far.contains(&one) || near.contains(&other) {
             return None;
@@ -228,6 +230,12 @@ impl<'a> Lane<'a> {
             own.extend(next);
         }
         own
+    }
+
+    /// The first place at or behind `at` whose network is known.
+    fn next_owned(&self, at: usize) -> Option<usize> {
+        let rest = self.hops.get(at..)?;
+        rest.iter().position(|hop| !owners(hop).is_empty()).map(|more| at + more)
     }
 
     /// The first place at or behind `at` that is of another network.

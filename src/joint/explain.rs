@@ -297,9 +297,11 @@ fn without_transit(
     let open =
         |one: &&Family<'_>| !one.sighting.bounds.firm && one.sighting.kind.as_deref().is_some_and(lists);
     let ranges: Vec<&Family<'_>> = families.iter().filter(open).collect();
-    let asns = match ranges.is_empty() {
-        true => BTreeSet::new(),
-        false => intersection(&ranges),
+    // What is open may lack whoever it was, so that a single network which they have in common is no finding.
+    let common = if ranges.is_empty() { BTreeSet::new() } else { intersection(&ranges) };
+    let asns = match common.len() {
+        0 | 1 => ranges.iter().flat_map(|one| one.asns).copied().collect(),
+        _ => common,
     };
     if !asns.is_empty() {
         let runs = ranges.iter().map(|one| one.sighting.run).collect();

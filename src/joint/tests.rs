@@ -4,16 +4,19 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// One hop: `203.0.113.1=8359` is an address with its AS, `=8359` hides the address, `*` is silence of three probes.
+/// One hop: `203.0.113.1=8359` is an address with its AS, `=8359` hides the address, `10.0.0.1=-` is nobody's, `*` is silence of
+/// three probes.
 fn hop(ttl: usize, text: &str) -> Value {
     let responder = text.split_once('=').map(|(address, asn)| {
-        let asn: u32 = asn.parse().unwrap();
-        let known = !address.is_empty();
+        let asns: Vec<u32> = asn.parse().into_iter().collect();
+        assert!(asn == "-" || asns.len() == 1, "{text}");
+        let address = Some(address).filter(|address| !address.is_empty());
+        let (known, claims) = if address.is_some() { (asns, vec![]) } else { (vec![], asns) };
         json!({
-            "address": known.then_some(address), "asn": known.then_some(asn), "asns": if known { vec![asn] } else { vec![] },
-            "as_name": null, "kind": if known { "as" } else { "unannounced" }, "rtt_ms": null,
+            "address": address, "asn": known.first(), "asns": known,
+            "as_name": null, "kind": if known.is_empty() { "unannounced" } else { "as" }, "rtt_ms": null,
             "replies": {"time_exceeded": 3, "syn_ack": 0, "rst": 0, "echo_reply": 0, "unreachable": []},
-            "mpls": [], "reply_ttl": [], "claims": if known { vec![] } else { vec![asn] },
+            "mpls": [], "reply_ttl": [], "claims": claims,
         })
     });
     let answered = if responder.is_some() { 3 } else { 0 };
@@ -234,6 +237,32 @@ fn where_others_come_through_one_network_more_this_path_may_hide_one() {
     let hints = Hints { adjacent: Some(&known), ..Hints::default() };
     let joint = conclude(&[border(near), deeper], &hints).unwrap();
     assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_at_as_border", &[200, 500][..]), "{joint:#?}");
+}
+
+/// What two open borders have in common may not be who it was; an address that nobody announces closes none.
+#[test]
+fn open_borders_are_listed_whole() {
+    let border = |label: &str, asn: u32, near: &str, after: &str, before: &str| {
+        let mut run = own(label, "lost_at_as_border", &[asn, 200], &format!("{near} * *"));
+        let verdict = run.verdict.as_mut().unwrap();
+        (verdict.after, verdict.before) = (Some(after.to_owned()), Some(before.to_owned()));
+        let way = format!("{near} {before}=200 192.0.2.5=200 185.70.40.103=19905");
+        run.references = vec![serde_json::from_value(path(NEIGHBOUR, Some(19905), &way, true)).unwrap()];
+        run
+    };
+    let works = own(
+        "c",
+        "reachable",
+        &[],
+        "198.51.100.1=502 198.51.100.5=300 192.0.2.9=200 192.0.2.13=200 185.70.40.101=19905",
+    );
+    let one = border("a", 500, "203.0.113.1=500 203.0.113.2=500 10.9.9.1=-", "203.0.113.2", "192.0.2.1");
+    let other = border("b", 501, "203.0.113.65=501 203.0.113.66=501", "203.0.113.66", "192.0.2.2");
+    let joint = conclusion(&[one.clone(), works.clone()]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_in_as_range", &[200, 300, 500][..]), "{joint:#?}");
+    let joint = conclusion(&[one, other, works]);
+    assert_eq!(joint.kind, "lost_in_as_range", "{joint:#?}");
+    assert!([200, 300].iter().all(|asn| joint.asns.contains(asn)), "{joint:#?}");
 }
 
 #[test]

@@ -16,6 +16,17 @@ pub fn kernel() -> Option<String> {
     Some(format!("{} {}", read("ostype")?, read("osrelease")?))
 }
 
+/// The kernel's version, major and minor. `None` if it is not told.
+#[must_use]
+pub fn kernel_version() -> Option<(u32, u32)> {
+    version_in(&fs::read_to_string("/proc/sys/kernel/osrelease").ok()?)
+}
+
+fn version_in(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.trim().split(|one: char| !one.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 /// SHA-256 of the running program, in hexadecimal. `None` where it may not read itself: a program that was given
 /// capabilities by its file is hidden from its own user.
 #[must_use]
@@ -44,6 +55,18 @@ mod tests {
         let (name, release) = kernel.split_once(' ').unwrap();
         assert_eq!(name, "Linux");
         assert!(release.starts_with(|one: char| one.is_ascii_digit()), "{kernel}");
+    }
+
+    #[test]
+    fn versions_of_kernels_are_read() {
+        for (release, version) in [
+            ("6.18.44-fc", Some((6, 18))),
+            ("4.18.0-553.el8.x86_64\n", Some((4, 18))),
+            ("5.8", Some((5, 8))),
+            ("x", None),
+        ] {
+            assert_eq!(version_in(release), version, "{release}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ mod wire;
 
 pub use clock::{Clock, since_boot};
 pub use error::{OpenError, ResolveError};
-pub use host::{kernel, program};
+pub use host::{kernel, kernel_version, program};
 pub use interfaces::{Interface, interfaces};
 pub use plain::{LIMITS, PlainWire, may_ping};
 pub use receiver::Stamps;

@@ -729,11 +729,16 @@ impl<'a> Work<'a> {
             .zip(&parties)
             .flat_map(|(id, (host, _))| {
                 let answer = self.answer(*host);
-                self.sweep.tries(*host).map(move |(_, one)| (one.sent_at, id, *host, one, answer))
+                self.sweep.tries(*host).map(move |(attempt, one)| {
+                    // The TTL is that of the first answer.
+                    let ttl =
+                        answer.filter(|answer| answer.attempt == attempt).map(|answer| answer.reply_ttl);
+                    (one.sent_at, id, *host, one, answer, ttl)
+                })
             })
             .collect();
         sent.sort_by_key(|one| (one.0, one.1));
-        for (at, destination, host, one, answer) in sent {
+        for (at, destination, host, one, answer, reply_ttl) in sent {
             let source = SourcePorts::all(one.number);
             let known = run.flows.iter().position(|flow| flow.source == source);
             let flow = known.unwrap_or_else(|| {
@@ -748,7 +753,7 @@ impl<'a> Work<'a> {
                     rtt,
                     from: self.sweep.hosts().address(host),
                     kind: answer.kind,
-                    reply_ttl: Some(answer.reply_ttl),
+                    reply_ttl,
                     ip_id: None,
                     late: false,
                     duplicate: false,

@@ -285,8 +285,8 @@ impl Sweep {
                 self.waiting.pop_front();
                 if self.is_open(host) && self.is_latest(host, end) {
                     match self.states[host as usize] {
-                        // The next flow has its turn already.
-                        State { tries, answered, .. } if tries > 0 && answered == tries => {}
+                        // The next flow has its turn already, unless this host did not let it out.
+                        State { tries, answered, faults: 0, .. } if tries > 0 && answered == tries => {}
                         State { tries, faults, answered: 0, .. } if tries + faults < TRIES => {
                             if self.want(host, time) {
                                 return self.make(host);

@@ -231,6 +231,34 @@ fn a_host_that_answers_in_some_flows_only_is_not_plain() {
     assert_eq!(sweep.tally().answered, 400);
 }
 
+/// A way out that breaks after the first answer ends what was begun.
+#[test]
+fn a_host_whose_next_flow_is_not_let_out_is_settled() {
+    let mut sweep = sweep_in(3, 1, 7);
+    let mut now = Moment::START;
+    let mut asked = 0;
+    for _ in 0..100 {
+        match sweep.poll(now) {
+            Next::Done => break,
+            Next::Wait(until) => now = until.max(now),
+            Next::Send(_) => {
+                let packet = sweep.packet().to_vec();
+                asked += 1;
+                if asked > 1 {
+                    sweep.sent(now, Err(SendFault::NoRoute));
+                    continue;
+                }
+                sweep.sent(now, Ok(now));
+                now = now + Duration::from_millis(20);
+                assert!(sweep.hear(&Arrival { at: now, packet: answer(&packet, SYN_ACK, 0) }));
+            }
+        }
+    }
+    assert_eq!((asked, sweep.settled(), sweep.tally().settled), (2, Some(0), 1));
+    // One flow of three was seen to live: that is too little to believe it.
+    assert!(!sweep.is_plain(0));
+}
+
 /// Whoever is not on the path knows neither sequence numbers nor key: whatever he sends changes nothing.
 #[test]
 fn forgeries_from_off_the_path_change_nothing() {

@@ -73,6 +73,15 @@ pub fn batch(words: &Batch) -> Exit {
 
 /// Opens what the results go to.
 fn open_results(words: &Batch) -> Result<Results, Failure> {
+    #[cfg(feature = "parquet")]
+    if let (Some(table), Some(output)) = (&words.parquet, &words.output)
+        && same(table, output)
+    {
+        return Err(Failure::usage(
+            format!("-o and --parquet both name {}", table.display()),
+            "give each a file of its own",
+        ));
+    }
     let results = Results::open(words.output.as_deref(), words.resume)?;
     #[cfg(feature = "parquet")]
     let results = match &words.parquet {
@@ -80,6 +89,16 @@ fn open_results(words: &Batch) -> Result<Results, Failure> {
         None => results,
     };
     Ok(results)
+}
+
+/// Whether two names are of one file, which may not be there yet.
+#[cfg(feature = "parquet")]
+fn same(one: &std::path::Path, other: &std::path::Path) -> bool {
+    let whole = |path: &std::path::Path| {
+        let named = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        path.canonicalize().ok().or_else(named).or_else(|| std::path::absolute(path).ok())
+    };
+    one == other || whole(one) == whole(other)
 }
 
 /// On real sockets.
@@ -95,7 +114,11 @@ fn live(words: &Batch) -> Result<Exit, Failure> {
             wires.push((family, open(words, family, &wanted.rows)?));
         }
     }
-    live::unprivileged(live::allowance([words.output.as_deref()], &Cache::of_user(true)))?;
+    #[cfg(feature = "parquet")]
+    let table = words.parquet.as_deref();
+    #[cfg(not(feature = "parquet"))]
+    let table = None;
+    live::unprivileged(live::allowance([words.output.as_deref(), table], &Cache::of_user(true)))?;
     let data = files.read()?;
     let barred = opt_out.read()?;
     results.read_back()?;

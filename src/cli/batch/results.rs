@@ -216,6 +216,9 @@ pub struct Results {
     /// The same as a table.
     #[cfg(feature = "parquet")]
     table: Option<Table>,
+    /// Why there is none any more.
+    #[cfg(feature = "parquet")]
+    no_table: Option<Failure>,
 }
 
 impl Results {
@@ -238,6 +241,8 @@ impl Results {
             closed: false,
             #[cfg(feature = "parquet")]
             table: None,
+            #[cfg(feature = "parquet")]
+            no_table: None,
         })
     }
 
@@ -373,8 +378,12 @@ impl Results {
             }
         }
         #[cfg(feature = "parquet")]
-        if let Some(table) = &mut self.table {
-            table.tell(document)?;
+        if let Some(table) = &mut self.table
+            && let Err(failure) = table.tell(document)
+        {
+            // The results themselves are not lost to a table that cannot be written.
+            self.table = None;
+            self.no_table.get_or_insert(failure);
         }
         self.summary.results += 1;
         match &document.verdict {
@@ -389,16 +398,21 @@ impl Results {
     /// Makes sure that the file survives the machine.
     pub fn close(&mut self) -> Result<(), Failure> {
         #[cfg(feature = "parquet")]
-        if let Some(table) = self.table.take() {
-            table.close()?;
-        }
-        match &mut self.out {
+        let table = match (self.no_table.take(), self.table.take()) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(table)) => table.close(),
+            (None, None) => Ok(()),
+        };
+        let synced = match &mut self.out {
             // A pipe or device has nothing to sync.
             Out::File { path, file, .. } if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
                 file.sync_all().map_err(|error| unwritable(&path.display().to_string(), &error))
             }
             _ => Ok(()),
-        }
+        };
+        #[cfg(feature = "parquet")]
+        let synced = synced.and(table);
+        synced
     }
 }
 
