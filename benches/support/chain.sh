@@ -3,6 +3,8 @@
 # nftables and python3; removes what it made when the shell ends.
 stem=lb$$
 hops=11
+# How long the hosts listen, in seconds.
+lifetime=${lifetime:-590}
 last=$((hops + 1))
 work=$(mktemp -d)
 
@@ -49,9 +51,9 @@ ip -n "$stem-n" route add default via 10.1.90.1
 target=10.1.$hops.2
 reference=10.1.90.2
 for n in "$last" n; do
-    in_ns "$n" timeout 600 python3 -c '
+    in_ns "$n" timeout "$((lifetime + 10))" python3 -c "
 import socket, time
-s = socket.create_server(("0.0.0.0", 25)); time.sleep(590)' >/dev/null 2>&1 &
+s = socket.create_server(('0.0.0.0', 25)); time.sleep($lifetime)" >/dev/null 2>&1 &
 done
 sleep 1
 
@@ -60,3 +62,6 @@ block() {
     printf 'table ip t {\nchain f {\ntype filter hook forward priority 0;\nip daddr %s drop\n}\n}\n' "$target" |
         in_ns 4 nft -f -
 }
+
+# And no more.
+unblock() { in_ns 4 nft delete table ip t; }

@@ -99,6 +99,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let around =
             Surroundings { table: &data.table, origins: &grounds, names: &request.names, simulated: None };
         let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
+        sink.tell(unkept.as_ref().or(unread.as_ref()));
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::run)?;
         let broken: Vec<Failure> = trouble.into_iter().collect();
         let files: Vec<Failure> = unwritten.into_iter().chain(unkept).chain(unread).collect();
@@ -234,6 +235,7 @@ pub fn trace(words: &args::Trace) -> Exit {
         );
         names.tell(&mut document);
         cost(&plan, &found.run, verbose);
+        sink.tell(unkept.as_ref());
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::trace)?;
         match trouble.or(unwritten).or(unkept) {
             Some(failure) => {

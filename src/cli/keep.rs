@@ -4,12 +4,13 @@
 //! lost to a name that was mistyped.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::args::Keeping;
 use super::failure::{Failure, error_text};
 use super::output;
+use super::whole::OutFile;
 use crate::asdb::Table;
 use crate::bundle::{self, ClockState, Environment, Evidence, KeyError, Name, SecretKey};
 use crate::capture::Log;
@@ -28,18 +29,9 @@ const UNKNOWN: &str = "unknown: no time daemon here answered how far the clock i
 #[derive(Default)]
 pub struct Keep {
     pcap: Option<(PathBuf, File)>,
-    bundle: Option<Place>,
-    unredacted: Option<Place>,
+    bundle: Option<OutFile>,
+    unredacted: Option<OutFile>,
     key: Option<SecretKey>,
-}
-
-/// A file that is written when there is something to write.
-struct Place {
-    path: PathBuf,
-    file: File,
-    /// There was none before.
-    fresh: bool,
-    written: bool,
 }
 
 /// What a bundle says beside the measurement.
@@ -82,11 +74,11 @@ impl Keep {
             keep.key = Some(secret_key(path)?);
         }
         if let Some(path) = &words.bundle {
-            keep.bundle = Some(Place::open(path)?);
+            keep.bundle = Some(bundle_file(path)?);
             if words.redact {
                 let mut name = path.clone().into_os_string();
                 name.push(".unredacted");
-                keep.unredacted = Some(Place::open(Path::new(&name))?);
+                keep.unredacted = Some(bundle_file(Path::new(&name))?);
             }
         }
         Ok(keep)
@@ -138,79 +130,33 @@ impl Keep {
                 };
                 return Some(Failure::environment(
                     "bundle",
-                    format!("the bundle {} is not written: {error}", place.path.display()),
+                    format!("the bundle {} is not written: {error}", place.path().display()),
                     Some(hint.to_owned()),
                 ));
             }
         };
-        let mut written = place.write(&made.bytes);
-        if let (None, Some(whole), Some(place)) = (&written, &whole, &mut self.unredacted) {
-            written = place.write(&whole.bytes);
+        let mut unwritten = written(place, &made.bytes);
+        if let (None, Some(whole), Some(place)) = (&unwritten, &whole, &mut self.unredacted) {
+            unwritten = written(place, &whole.bytes);
         }
-        if written.is_none() {
+        if unwritten.is_none() {
             output::talk(&format!(
                 "bundle: {}, SHA-256 {}",
-                safe(&place.path.display().to_string()),
+                safe(&place.path().display().to_string()),
                 made.sha256
             ));
         }
-        written
+        unwritten
     }
 }
 
-impl Place {
-    /// An existing file keeps its content until there is something to put in its place.
-    fn open(path: &Path) -> Result<Self, Failure> {
-        let fresh = !path.exists();
-        let file = File::options().write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|error| unwritable(path, "bundle", "--bundle", &error))?;
-        Ok(Self { path: path.to_owned(), file, fresh, written: false })
-    }
-
-    /// Writes a file beside it and puts that in its place, so that there is a whole one or none. Where privilege was
-    /// needed to make files there, and is gone, the file that was opened then is written.
-    fn write(&mut self, bytes: &[u8]) -> Option<Failure> {
-        let beside = || -> io::Result<()> {
-            let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-            let mut hidden = std::ffi::OsString::from(".");
-            hidden.push(name);
-            hidden.push(format!(".{}", std::process::id()));
-            let path = self.path.with_file_name(hidden);
-            let done = File::options().write(true).create_new(true).open(&path).and_then(|mut file| {
-                file.write_all(bytes)?;
-                file.sync_all()?;
-                fs::rename(&path, &self.path)
-            });
-            if done.is_err() {
-                // What was begun is of no use to anybody; if it cannot be removed either, nothing more can be done.
-                let _ = fs::remove_file(&path);
-            }
-            done
-        };
-        // A device or pipe is written to, not replaced.
-        let plain = fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
-        let written = if plain { beside() } else { Err(io::ErrorKind::InvalidInput.into()) };
-        let written = written.or_else(|_| {
-            if plain {
-                self.file.rewind()?;
-                self.file.set_len(0)?;
-            }
-            self.file.write_all(bytes)?;
-            self.file.flush()
-        });
-        self.written = written.is_ok();
-        written.err().map(|error| unwritable(&self.path, "bundle", "--bundle", &error))
-    }
+fn bundle_file(path: &Path) -> Result<OutFile, Failure> {
+    OutFile::open(path).map_err(|error| unwritable(path, "bundle", "--bundle", &error))
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let empty = self.file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-        if self.fresh && !self.written && empty {
-            // An empty file is no bundle; that it may stay is no harm.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+fn written(place: &mut OutFile, bytes: &[u8]) -> Option<Failure> {
+    let error = place.write(bytes).err()?;
+    Some(unwritable(place.path(), "bundle", "--bundle", &error))
 }
 
 /// What is around the measurement.

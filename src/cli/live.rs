@@ -204,7 +204,7 @@ pub fn closed(error: &OpenError) -> Failure {
         OpenError::NoInterface { .. } | OpenError::InterfaceDown { .. } => "interface",
         _ => "network",
     };
-    Failure::environment(kind, error.to_string(), error.hint())
+    Failure::environment(kind, error_text(error), error.hint())
 }
 
 /// A data file, opened but not read.

@@ -76,6 +76,7 @@ pub use request::{DEFAULT_PORTS, DEFAULT_RECEIVE_BUFFER, Family, MOST_PORTS, Req
 pub use resolve::{Resolved, lookup, lookup_by, resolve};
 pub use route::Route;
 pub use service::{Service, Tried, attempt};
+pub(crate) use signals::event_loop;
 pub use table::{Steering, steer};
 pub use timekeeper::{Synchronisation, synchronisation};
 pub use way::AnyWire;
