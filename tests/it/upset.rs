@@ -90,7 +90,7 @@ fn our_interface_goes_down() {
 
 #[test]
 fn our_interface_goes_down_and_comes_back() {
-    let (gateway, _) = address(1, 1, 2);
+    let (gateway, _) = address(0, 1, 2);
     both("our_interface_goes_down_and_comes_back", FOUR, |at| {
         vec![
             (at, "you", "link set gw down".to_owned()),
@@ -119,19 +119,19 @@ fn the_cable_is_pulled_and_put_back() {
 
 #[test]
 fn our_address_is_removed() {
-    let (four, _) = address(1, 1, 1);
+    let (four, _) = address(0, 1, 1);
     both("our_address_is_removed", FOUR, |at| vec![(at, "you", format!("addr del {four}/30 dev gw"))]);
 }
 
 #[test]
 fn our_ipv6_address_is_removed() {
-    let (_, six) = address(1, 1, 1);
+    let (_, six) = address(0, 1, 1);
     both("our_ipv6_address_is_removed", SIX, |at| vec![(at, "you", format!("-6 addr del {six}/64 dev gw"))]);
 }
 
 #[test]
 fn our_address_becomes_another() {
-    let ((four, _), (gateway, _)) = (address(1, 1, 1), address(1, 1, 2));
+    let ((four, _), (gateway, _)) = (address(0, 1, 1), address(0, 1, 2));
     both("our_address_becomes_another", FOUR, |at| {
         vec![
             (at, "you", "addr add 192.168.1.77/24 dev gw".to_owned()),
@@ -143,7 +143,7 @@ fn our_address_becomes_another() {
 
 #[test]
 fn our_route_goes_and_comes_back() {
-    let (gateway, _) = address(1, 1, 2);
+    let (gateway, _) = address(0, 1, 2);
     both("our_route_goes_and_comes_back", FOUR, |at| {
         vec![
             (at, "you", "route del default".to_owned()),
