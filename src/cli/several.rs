@@ -30,7 +30,7 @@ use super::spf;
 use super::via::{self, Via};
 use crate::joint::Hints;
 use crate::net::confine::Allowance;
-use crate::net::{Family, Steering, privilege};
+use crate::net::{Family, Footing, Steering, privilege};
 use crate::probe::Budget;
 use crate::report::{self, Document, Runs, Session, safe};
 use crate::session::{self, Searched};
@@ -468,6 +468,7 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failur
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
     let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
+    let footing = Footing::of(&wire);
     let found = session::diagnose_searching(
         plan.clone(),
         started_at,
@@ -479,7 +480,8 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failur
     );
     progress.end();
     let found = found?;
-    let (mut document, trouble) = diagnose::written(&session, &found, words, &plan, &socket);
+    let (mut document, trouble) =
+        diagnose::written(&session, &found, words, &plan, &socket, footing.as_ref());
     document.mail = mail.map(|side| side.word().to_owned());
     let found = seeking.worth(found.search.as_ref()).map(|(key, searched)| (key, searched.clone()));
     Ok(Done { name, document, trouble, found })

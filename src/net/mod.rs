@@ -47,6 +47,7 @@ pub mod confine;
 pub mod dns;
 mod error;
 mod filter;
+mod footing;
 pub mod health;
 mod host;
 mod interfaces;
@@ -68,6 +69,7 @@ mod wire;
 
 pub use clock::{Clock, since_boot};
 pub use error::{OpenError, ResolveError};
+pub(crate) use footing::Footing;
 pub use host::{kernel, program};
 pub use interfaces::{Interface, interfaces};
 pub use plain::{LIMITS, PlainWire, may_ping};

@@ -9,6 +9,8 @@
 //! * what happens before `main`: the loader and the runtime of the language end the process themselves;
 //! * errors that the kernel does not give for a call: `brk` has none at all, a wait for events only EINTR, and an
 //!   interruption without end does not happen (nine in a row do, here);
+//! * the pair of sockets that the event loop makes for itself, behind as many that were given and closed again: its library
+//!   ends the process without a word for that, which is why the pairs before it are asked for;
 //! * a write to the event loop's own descriptor, which cannot fail, and the closing of a folder: both show in the trace, and
 //!   such a run counts for nothing.
 //!
@@ -191,6 +193,10 @@ fn census(clean: &Ran) -> BTreeMap<String, (usize, usize)> {
         let counts = census.entry((*name).to_owned()).or_default();
         counts.0 += usize::from(at <= begun);
         counts.1 += 1;
+    }
+    if let Some((_, all)) = census.get_mut("socketpair") {
+        // The last is the library's own.
+        *all -= 1;
     }
     census.retain(|name, (before, all)| all > before && !errors(name).is_empty());
     census
