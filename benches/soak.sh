@@ -83,7 +83,7 @@ limits 0 1000000 1000000
 printf '%s\t%s\t%s\tXX\t%s\n' $net.0.0 $net.2.255 8359 near $net.3.0 $net.8.255 57681 middle \
     $net.9.0 $net.255.255 19905 far >"$work/table.tsv"
 # The figures are read inside the namespace, where the watch serves them.
-in_ns 0 timeout -s INT "$((seconds + 5))" "$program" watch "$target" 25 -r "$reference" \
+in_ns 0 timeout --preserve-status -s INT "$((seconds + 5))" "$program" watch "$target" 25 -r "$reference" \
     --also "$net.$((hops - 1)).2:25" --also "$net.$((hops - 2)).2:25" --interval 30s --jitter 0 --max-probes 2000 --confidence 0.9999 \
     --db "$work/table.tsv" --exec true --metrics=127.0.0.1:9478 --json --history "$work/h.db" >"$work/events" 2>"$work/said" &
 runner=$!
