@@ -3,6 +3,10 @@
 # nftables and python3; removes what it made when the shell ends.
 stem=lb$$
 hops=11
+# The first half of every address.
+net=${net:-10.1}
+# How long the hosts listen, in seconds.
+lifetime=${lifetime:-590}
 last=$((hops + 1))
 work=$(mktemp -d)
 
@@ -30,28 +34,28 @@ done
 # Routers 1 to 11 between the prober (0) and the target (12); the reference (n) hangs on the last router, too.
 for n in $(seq 0 "$hops"); do
     ip -n "$stem-$n" link add eth-r index $((n + 100)) type veth peer name eth-l netns "$stem-$((n + 1))"
-    ip -n "$stem-$n" addr add "10.1.$n.1/30" dev eth-r
-    ip -n "$stem-$((n + 1))" addr add "10.1.$n.2/30" dev eth-l
+    ip -n "$stem-$n" addr add "$net.$n.1/30" dev eth-r
+    ip -n "$stem-$((n + 1))" addr add "$net.$n.2/30" dev eth-l
     ip -n "$stem-$n" link set eth-r up
     ip -n "$stem-$((n + 1))" link set eth-l up
 done
 ip -n "$stem-$hops" link add eth-n index 90 type veth peer name eth-l netns "$stem-n"
-ip -n "$stem-$hops" addr add 10.1.90.1/30 dev eth-n
-ip -n "$stem-n" addr add 10.1.90.2/30 dev eth-l
+ip -n "$stem-$hops" addr add "$net.90.1/30" dev eth-n
+ip -n "$stem-n" addr add "$net.90.2/30" dev eth-l
 ip -n "$stem-$hops" link set eth-n up
 ip -n "$stem-n" link set eth-l up
 for n in $(seq 0 "$hops"); do
-    ip -n "$stem-$n" route add default via "10.1.$n.2"
-    if [ "$n" -gt 0 ]; then ip -n "$stem-$n" route replace 10.1.0.0/30 via "10.1.$((n - 1)).1" 2>/dev/null || true; fi
+    ip -n "$stem-$n" route add default via "$net.$n.2"
+    if [ "$n" -gt 0 ]; then ip -n "$stem-$n" route replace "$net.0.0/30" via "$net.$((n - 1)).1" 2>/dev/null || true; fi
 done
-ip -n "$stem-$last" route add default via "10.1.$hops.1"
-ip -n "$stem-n" route add default via 10.1.90.1
-target=10.1.$hops.2
-reference=10.1.90.2
+ip -n "$stem-$last" route add default via "$net.$hops.1"
+ip -n "$stem-n" route add default via "$net.90.1"
+target=$net.$hops.2
+reference=$net.90.2
 for n in "$last" n; do
-    in_ns "$n" timeout 600 python3 -c '
+    in_ns "$n" timeout "$((lifetime + 10))" python3 -c "
 import socket, time
-s = socket.create_server(("0.0.0.0", 25)); time.sleep(590)' >/dev/null 2>&1 &
+s = socket.create_server(('0.0.0.0', 25)); time.sleep($lifetime)" >/dev/null 2>&1 &
 done
 sleep 1
 
@@ -60,3 +64,6 @@ block() {
     printf 'table ip t {\nchain f {\ntype filter hook forward priority 0;\nip daddr %s drop\n}\n}\n' "$target" |
         in_ns 4 nft -f -
 }
+
+# And no more.
+unblock() { in_ns 4 nft delete table ip t; }

@@ -100,6 +100,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let title = Some(topology.title.clone());
     let around = Surroundings { table, origins: &origins, names: &[], simulated: title };
     let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
+    sink.tell(unkept.as_ref());
     let unwritten = sink.write(
         document,
         |out, document| report::json(out, &with_truth(document, name, &topology, right)),

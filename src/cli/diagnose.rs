@@ -19,7 +19,7 @@ use super::seek::Seeking;
 use super::several;
 use crate::capture::{About, Tap};
 use crate::net::confine::Allowance;
-use crate::net::{self, AnyWire, Steering};
+use crate::net::{self, AnyWire, Footing, Steering};
 use crate::probe::pace::Pace;
 use crate::probe::{Plan, WireFault};
 use crate::report::{self, Document, Measured, Session};
@@ -27,6 +27,7 @@ use crate::session::search::{self, Outcome};
 use crate::session::{self, Diagnosis, Search, Searched};
 use crate::trace::record::Settings;
 use crate::trace::{End, Protocol, Run, SendFault};
+use crate::verdict::Kind;
 
 /// The reference that is not a host's name: one is looked for.
 const AUTO: &str = "auto";
@@ -74,6 +75,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         if verbose && let Some(search) = &seeking.search {
             introduce_search(search, seeking.prefix);
         }
+        let footing = Footing::of(&live.wire);
         let settings = Settings { confidence: words.confidence, wait: plan.wait };
         let stream = keep.stream()?;
         let mut tap = Tap::new(&mut live.wire, &plan, started_at, settings, stream, &about(known))?;
@@ -92,13 +94,14 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         if let Some((key, searched)) = seeking.worth(found.search.as_ref()) {
             cache.keep(key, searched);
         }
-        let (mut document, trouble) = written(known, &found, words, &plan, &socket);
+        let (mut document, trouble) = written(known, &found, words, &plan, &socket, footing.as_ref());
         names.tell(&mut document);
         // A list that cannot be read does not cost the measurement.
         let unread = registry::look_up(&mut lists, std::slice::from_mut(&mut document)).err();
         let around =
             Surroundings { table: &data.table, origins: &grounds, names: &request.names, simulated: None };
         let unkept = keep.streamed(unstreamed).or(keep.write(&found.run, &log, &document, &around));
+        sink.tell(unkept.as_ref().or(unread.as_ref()));
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::run)?;
         let broken: Vec<Failure> = trouble.into_iter().collect();
         let files: Vec<Failure> = unwritten.into_iter().chain(unkept).chain(unread).collect();
@@ -127,8 +130,11 @@ pub fn written(
     words: &args::Diagnose,
     plan: &Plan,
     socket: &Steering,
+    footing: Option<&Footing>,
 ) -> (Document, Option<Failure>) {
-    let trouble = trouble(&found.run, found.fault.as_ref());
+    let unclear = found.verdict.kind == Kind::Inconclusive;
+    let trouble =
+        trouble(&found.run, found.fault.as_ref()).or_else(|| unclear.then(|| upset(footing)).flatten());
     left_out(&found.run);
     let mut document = document(known, found, !words.matrix.is_empty(), trouble.as_ref());
     document.app = app::attempt(words, &found.run, found.verdict.kind, socket);
@@ -209,6 +215,7 @@ pub fn trace(words: &args::Trace) -> Exit {
         let plan = live.plan.clone();
         let queries = words.probing.queries.unwrap_or(3);
         // A trace concludes nothing; the confidence of a capture is what a conclusion from it would have.
+        let footing = Footing::of(&live.wire);
         let settings = Settings { confidence: 0.99, wait: plan.wait };
         let stream = keep.stream()?;
         let mut tap = Tap::new(&mut live.wire, &plan, started_at, settings, stream, &about(known))?;
@@ -219,7 +226,9 @@ pub fn trace(words: &args::Trace) -> Exit {
         progress.end();
         let unkept = keep.streamed(tap.finish().1);
         let found = found?;
-        let trouble = trouble(&found.run, found.fault.as_ref());
+        let unclear = !found.path.reached;
+        let trouble = trouble(&found.run, found.fault.as_ref())
+            .or_else(|| unclear.then(|| upset(footing.as_ref())).flatten());
         let mut document = report::document(
             known,
             Measured {
@@ -234,6 +243,7 @@ pub fn trace(words: &args::Trace) -> Exit {
         );
         names.tell(&mut document);
         cost(&plan, &found.run, verbose);
+        sink.tell(unkept.as_ref());
         let unwritten = sink.write(document, |out, document| report::json(out, document), report::trace)?;
         match trouble.or(unwritten).or(unkept) {
             Some(failure) => {
@@ -410,6 +420,16 @@ fn cost(plan: &Plan, run: &Run, verbose: bool) {
         strays.malformed,
         run.losses.overflow + run.losses.truncated
     ));
+}
+
+/// This host's own link or address, if it did not hold: where nothing could be concluded, that comes before all other reasons.
+fn upset(footing: Option<&Footing>) -> Option<Failure> {
+    let lost = footing?.lost()?;
+    Some(Failure::environment(
+        "interface",
+        format!("{lost} while this was measured"),
+        Some("measure again when it is stable; what was measured is shown".into()),
+    ))
 }
 
 /// What broke during the measurement, if anything did.

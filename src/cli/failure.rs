@@ -105,7 +105,7 @@ impl From<PlanError> for Failure {
 
 impl From<&WireFault> for Failure {
     fn from(fault: &WireFault) -> Self {
-        Self::environment("network", fault.to_string(), Some("what was measured until then is shown".into()))
+        Self::environment("network", error_text(fault), Some("what was measured until then is shown".into()))
     }
 }
 

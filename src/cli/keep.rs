@@ -4,13 +4,14 @@
 //! lost to a name that was mistyped.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::args::Keeping;
 use super::failure::{Failure, error_text};
 use super::output;
+use super::whole::OutFile;
 use crate::asdb::Table;
 use crate::bundle::{self, ClockState, Environment, Evidence, KeyError, Name, SecretKey};
 use crate::capture::Log;
@@ -28,19 +29,10 @@ const UNKNOWN: &str = "unknown: no time daemon here answered how far the clock i
 /// What is to be kept, and where.
 #[derive(Default)]
 pub struct Keep {
-    pcap: Option<Place>,
-    bundle: Option<Place>,
-    unredacted: Option<Place>,
+    pcap: Option<OutFile>,
+    bundle: Option<OutFile>,
+    unredacted: Option<OutFile>,
     key: Option<Rc<SecretKey>>,
-}
-
-/// A file that is written when there is something to write.
-struct Place {
-    path: PathBuf,
-    file: File,
-    /// There was none before.
-    fresh: bool,
-    written: bool,
 }
 
 /// What a bundle says beside the measurement.
@@ -86,15 +78,15 @@ impl Keep {
     ) -> Result<Self, Failure> {
         let mut keep = Self { key, ..Self::default() };
         if let Some(path) = pcap {
-            keep.pcap = Some(Place::open(path, CAPTURE)?);
+            keep.pcap = Some(opened(path, CAPTURE)?);
         }
         let Some(words) = words else { return Ok(keep) };
         if let Some(path) = &words.bundle {
-            keep.bundle = Some(Place::open(path, BUNDLE)?);
+            keep.bundle = Some(opened(path, BUNDLE)?);
             if words.redact {
                 let mut name = path.clone().into_os_string();
                 name.push(".unredacted");
-                keep.unredacted = Some(Place::open(Path::new(&name), BUNDLE)?);
+                keep.unredacted = Some(opened(Path::new(&name), BUNDLE)?);
             }
         }
         Ok(keep)
@@ -102,19 +94,15 @@ impl Keep {
 
     /// The file for packets, to be streamed to.
     pub fn stream(&self) -> Result<Option<File>, Failure> {
-        let copy = |place: &Place| {
-            // A measurement of minutes may be in it; now another begins.
-            let emptied = if place.is_plain() { place.file.set_len(0) } else { Ok(()) };
-            let copy = emptied.and_then(|()| place.file.try_clone());
-            copy.map_err(|error| unwritable(&place.path, CAPTURE, &error))
-        };
+        let copy =
+            |place: &OutFile| place.stream().map_err(|error| unwritable(place.path(), CAPTURE, &error));
         self.pcap.as_ref().map(copy).transpose()
     }
 
     /// Why the file with packets is not whole, if it is not.
     pub fn streamed(&self, fault: Option<io::Error>) -> Option<Failure> {
         let place = self.pcap.as_ref()?;
-        fault.map(|error| unwritable(&place.path, CAPTURE, &error))
+        fault.map(|error| unwritable(place.path(), CAPTURE, &error))
     }
 
     /// Writes the bundle, if one was asked for. A failure does not cost the report.
@@ -149,23 +137,23 @@ impl Keep {
                 };
                 return Some(Failure::environment(
                     "bundle",
-                    format!("the bundle {} is not written: {error}", place.path.display()),
+                    format!("the bundle {} is not written: {error}", place.path().display()),
                     Some(hint.to_owned()),
                 ));
             }
         };
-        let mut written = place.write(&made.bytes);
-        if let (None, Some(whole), Some(place)) = (&written, &whole, &mut self.unredacted) {
-            written = place.write(&whole.bytes);
+        let mut unwritten = written(place, &made.bytes);
+        if let (None, Some(whole), Some(place)) = (&unwritten, &whole, &mut self.unredacted) {
+            unwritten = written(place, &whole.bytes);
         }
-        if written.is_none() {
+        if unwritten.is_none() {
             output::talk(&format!(
                 "bundle: {}, SHA-256 {}",
-                safe(&place.path.display().to_string()),
+                safe(&place.path().display().to_string()),
                 made.sha256
             ));
         }
-        written
+        unwritten
     }
 }
 
@@ -211,65 +199,13 @@ fn with_name(path: &Path, name: &str) -> PathBuf {
     path.with_file_name(format!("{stem}.{name}{end}"))
 }
 
-impl Place {
-    /// An existing file keeps its content until there is something to put in its place.
-    fn open(path: &Path, what: What) -> Result<Self, Failure> {
-        let fresh = !path.exists();
-        let file = File::options().write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|error| unwritable(path, what, &error))?;
-        Ok(Self { path: path.to_owned(), file, fresh, written: false })
-    }
-
-    /// It is no device or pipe.
-    fn is_plain(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| metadata.is_file())
-    }
-
-    /// Writes a file beside it and puts that in its place, so that there is a whole one or none. Where privilege was
-    /// needed to make files there, and is gone, the file that was opened then is written.
-    fn write(&mut self, bytes: &[u8]) -> Option<Failure> {
-        let beside = || -> io::Result<()> {
-            let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-            let mut hidden = std::ffi::OsString::from(".");
-            hidden.push(name);
-            hidden.push(format!(".{}", std::process::id()));
-            let path = self.path.with_file_name(hidden);
-            let done = File::options().write(true).create_new(true).open(&path).and_then(|mut file| {
-                file.write_all(bytes)?;
-                file.sync_all()?;
-                fs::rename(&path, &self.path)
-            });
-            if done.is_err() {
-                // What was begun is of no use to anybody; if it cannot be removed either, nothing more can be done.
-                let _ = fs::remove_file(&path);
-            }
-            done
-        };
-        // A device or pipe is written to, not replaced.
-        let plain = fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
-        let written = if plain { beside() } else { Err(io::ErrorKind::InvalidInput.into()) };
-        let written = written.or_else(|_| {
-            // By a link as well: nothing of a longer file may stay behind what is written.
-            if self.is_plain() {
-                self.file.rewind()?;
-                self.file.set_len(0)?;
-            }
-            self.file.write_all(bytes)?;
-            self.file.flush()
-        });
-        self.written = written.is_ok();
-        written.err().map(|error| unwritable(&self.path, BUNDLE, &error))
-    }
+fn opened(path: &Path, what: What) -> Result<OutFile, Failure> {
+    OutFile::open(path).map_err(|error| unwritable(path, what, &error))
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let empty = self.file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-        if self.fresh && !self.written && empty {
-            // An empty file is neither bundle nor capture; that it may stay is no harm.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+fn written(place: &mut OutFile, bytes: &[u8]) -> Option<Failure> {
+    let error = place.write(bytes).err()?;
+    Some(unwritable(place.path(), BUNDLE, &error))
 }
 
 /// What is around the measurement.

@@ -78,11 +78,12 @@ pub fn allowance<'a>(files: impl IntoIterator<Item = Option<&'a Path>>, cache: &
 }
 
 /// That privilege could not be given up is a reason not to begin.
-pub fn given_up<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), Failure> {
+pub fn given_up<E: std::error::Error>(result: Result<(), E>) -> Result<(), Failure> {
     result.map_err(|error| {
         Failure::environment(
             "privilege",
-            error.to_string(),
+            // Neither the library's name nor the system's number says anything to anybody.
+            error_text(&error).replace("caps error: ", ""),
             Some("start it as root or with cap_net_raw only".into()),
         )
     })
@@ -209,7 +210,7 @@ pub fn closed(error: &OpenError) -> Failure {
         OpenError::NoInterface { .. } | OpenError::InterfaceDown { .. } => "interface",
         _ => "network",
     };
-    Failure::environment(kind, error.to_string(), error.hint())
+    Failure::environment(kind, error_text(error), error.hint())
 }
 
 /// A data file, opened but not read.

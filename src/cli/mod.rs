@@ -18,7 +18,7 @@
 //! * `spf`, `mail`, `web`: who sends a domain's mail, both sides of it, and what a URL names
 //! * `simulated`: what measurements in a simulated Internet rest on
 //! * `config`: settings, from a file and the environment
-//! * `output`, `progress`: stdout for data, stderr for talk
+//! * `output`, `progress`: stdout for data, stderr for talk; `whole`: files that are whole or as they were
 //! * `examples`: of every command, for its help
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
@@ -65,6 +65,7 @@ mod via;
 #[cfg(feature = "watch")]
 mod watch;
 mod web;
+mod whole;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

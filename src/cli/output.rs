@@ -1,11 +1,11 @@
 //! Stdout for data, stderr for talk. A reader that goes away has had enough: that is no error.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 
 use super::args::{Output, When};
 use super::failure::{Failure, unwritable};
+use super::whole::{self, OutFile};
 use crate::report::{self, Document, Format, Look, Options, Runs};
 
 /// Where a report goes: standard output, and a file if one is asked for, opened before anything is measured.
@@ -19,13 +19,14 @@ pub struct Sink {
     format: Format,
     /// Layout of text there.
     look: Look,
+    /// What could not be written beside the report.
+    beside: Option<Failure>,
 }
 
 /// The report in a file.
 #[derive(Debug)]
 struct InFile {
-    path: PathBuf,
-    file: File,
+    file: OutFile,
     format: Format,
     look: Look,
 }
@@ -48,11 +49,16 @@ impl Sink {
                 Some(format) => format,
                 None => format_of(path)?.unwrap_or(format),
             };
-            let file = create(path)?;
+            let file = OutFile::create(path)?;
             let look = Look { color: words.color == When::Always, ..Look::default() };
-            Ok(InFile { path: path.to_owned(), file, format, look })
+            Ok(InFile { file, format, look })
         };
-        Ok(Self { file: path.map(copy).transpose()?, format, look: look(words.color) })
+        Ok(Self { file: path.map(copy).transpose()?, format, look: look(words.color), beside: None })
+    }
+
+    /// Another file of this run could not be written: a report that goes to standard output for programs tells of it.
+    pub fn tell(&mut self, failure: Option<&Failure>) {
+        self.beside = self.beside.take().or_else(|| failure.cloned());
     }
 
     /// Writes the report, to the file first; `json` and `text` are its own ways of those formats. A file that cannot be written does not cost the report on standard output,
@@ -71,10 +77,11 @@ impl Sink {
                 report::write(out, &Runs::from(document.clone()), other, options)
             }
         };
-        let failure = self.file.as_mut().and_then(|InFile { path, file, format, look }| {
-            replace(file, path, |out| report(out, &document, *format, *look)).err()
+        let failure = self.file.as_mut().and_then(|InFile { file, format, look }| {
+            file.replace(|out| report(out, &document, *format, *look)).err()
         });
-        if let Some(failure) = failure.as_ref().filter(|_| self.format == Format::Json) {
+        let told = failure.as_ref().or(self.beside.as_ref());
+        if let Some(failure) = told.filter(|_| self.format == Format::Json) {
             document.error.get_or_insert_with(|| failure.schema());
         }
         stdout(|out| report(out, &document, self.format, self.look))?;
@@ -83,8 +90,8 @@ impl Sink {
 
     /// Writes several runs and what they say together, as [`write`](Self::write) does for one.
     pub fn write_all(&mut self, runs: &Runs) -> Result<Option<Failure>, Failure> {
-        let failure = self.file.as_mut().and_then(|InFile { path, file, format, look }| {
-            replace(file, path, |out| in_format(out, runs, *format, *look)).err()
+        let failure = self.file.as_mut().and_then(|InFile { file, format, look }| {
+            file.replace(|out| in_format(out, runs, *format, *look)).err()
         });
         stdout(|out| in_format(out, runs, self.format, self.look))?;
         Ok(failure)
@@ -120,26 +127,6 @@ pub fn format_of(path: &Path) -> Result<Option<Format>, Failure> {
     }
 }
 
-/// Opens a file to write a report to. One that exists keeps its content until there is something to put in its place.
-pub fn create(path: &Path) -> Result<File, Failure> {
-    let file = File::options().write(true).create(true).truncate(false).open(path);
-    file.map_err(|error| unwritable(&path.display().to_string(), &error))
-}
-
-/// Puts a report in the place of what the file held.
-pub fn replace(
-    file: &mut File,
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let written = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| {
-        let mut out = BufWriter::new(&mut *file);
-        write(&mut out)?;
-        out.flush()
-    });
-    written.map_err(|error| unwritable(&path.display().to_string(), &error))
-}
-
 /// The layout for stdout.
 pub fn look(when: When) -> Look {
     let terminal = io::stdout().is_terminal();
@@ -173,28 +160,9 @@ pub fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()
     }
 }
 
-/// Puts content in the place of a file: written beside it, then renamed, so that whoever reads meanwhile finds the old one or the
-/// new one, and a disk that fills up costs nothing that was there.
+/// Puts content in the place of a file, as [`whole::put`] does.
 pub fn put(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let failed = |error: io::Error| unwritable(&path.display().to_string(), &error);
-    // A link stays one: what it points to is replaced.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(failed(io::Error::other("it is there and no file")));
-    }
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}.{:08x}", std::process::id(), rand::random::<u32>()));
-    let written = File::options().write(true).create_new(true).open(&beside).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &target)
-    });
-    if written.is_err() {
-        // What was begun is of no use; if it cannot be removed either, nothing more can be done.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written.map_err(failed)
+    whole::put(path, content).map_err(|error| unwritable(&path.display().to_string(), &error))
 }
 
 /// Says a line on stderr. If nobody listens there, nobody minds.

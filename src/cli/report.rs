@@ -8,6 +8,7 @@ use super::args;
 use super::exit::Exit;
 use super::failure::{Failure, error_text};
 use super::output::{self, format_of};
+use super::whole::OutFile;
 use crate::bundle;
 use crate::report::{self, Format, LARGEST, Language, Letter, Look, Options, Runs, Share};
 
@@ -51,11 +52,11 @@ fn complain(words: &args::Report) -> Result<(), Failure> {
         Ok(())
     };
     let Some(path) = words.file() else { return output::stdout(write) };
-    let mut file = output::create(path)?;
+    let mut file = OutFile::create(path)?;
     if format_of(path).ok().flatten() != Some(Format::Pdf) {
-        return output::replace(&mut file, path, write);
+        return file.replace(write);
     }
-    output::replace(&mut file, path, |out| {
+    file.replace(|out| {
         let mut text = Vec::new();
         write(&mut text)?;
         let title = letters.first().and_then(|run| run.target.as_ref()).map_or("", |target| &target.host);
@@ -81,8 +82,8 @@ fn write(words: &args::Report) -> Result<(), Failure> {
     match words.file() {
         Some(path) => {
             let look = Look { color: words.color == args::When::Always, ..Look::default() };
-            let mut file = output::create(path)?;
-            output::replace(&mut file, path, |out| report::write(out, &runs, format, Options { look, share }))
+            let mut file = OutFile::create(path)?;
+            file.replace(|out| report::write(out, &runs, format, Options { look, share }))
         }
         None => {
             let look = output::look(words.color);

@@ -35,7 +35,7 @@ use crate::bundle::Name;
 use crate::capture::{Log, Tap};
 use crate::joint::Hints;
 use crate::net::confine::Allowance;
-use crate::net::{Family, Steering, privilege};
+use crate::net::{Family, Footing, Steering, privilege};
 use crate::probe::Budget;
 use crate::report::{self, Document, Runs, Session, safe};
 use crate::session::{self, Searched};
@@ -507,6 +507,7 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failur
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
     let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
+    let footing = Footing::of(&wire);
     let settings = Settings { confidence: words.confidence, wait: plan.wait };
     let about = diagnose::about(&session);
     let mut tap = Tap::new(&mut wire, &plan, started_at, settings, stream, &about)?;
@@ -522,7 +523,8 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failur
     progress.end();
     let (log, unstreamed) = tap.finish();
     let found = found?;
-    let (mut document, trouble) = diagnose::written(&session, &found, words, &plan, &socket);
+    let (mut document, trouble) =
+        diagnose::written(&session, &found, words, &plan, &socket, footing.as_ref());
     document.mail = mail.map(|side| side.word().to_owned());
     let worth = seeking.worth(found.search.as_ref()).map(|(key, searched)| (key, searched.clone()));
     let record = Some(Record { run: found.run, log, unstreamed, names });

@@ -97,6 +97,16 @@ pub fn since_boot() -> std::io::Result<Duration> {
     Ok(Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME)?))
 }
 
+/// How long the machine has slept since it was started: what [`since_boot`] counts and [`Instant`] does not.
+///
+/// # Errors
+/// As there.
+pub(super) fn slept() -> std::io::Result<Duration> {
+    // In this order, so that the reading itself counts as no sleep.
+    let awake = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
+    Ok(since_boot()?.saturating_sub(awake))
+}
+
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
@@ -209,6 +219,30 @@ mod tests {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as i64;
         let ours = clock.started_at().at(clock.now()).0;
         assert!(ours.abs_diff(wall) < 100_000_000, "{ours} against {wall}");
+    }
+
+    #[test]
+    fn a_sleep_is_a_step_to_a_clock_that_stood_still_meanwhile() {
+        // Eight hours asleep between the looks: the run's clock has no time for them, the wall clock has.
+        let (before, after) = (WALL, WALL + 8 * HOUR);
+        assert_eq!(placed(4_000_000, before, &[before, after]), Some(4_000_000), "came before it");
+        assert_eq!(
+            placed(8_500_000, after, &[before, after]),
+            None,
+            "after it: the moment of reading is known better"
+        );
+        assert_eq!(
+            placed(8_500_000, after, &[after, after]),
+            Some(8_500_000),
+            "in the next span all is as ever"
+        );
+    }
+
+    #[test]
+    fn being_awake_is_no_sleep() {
+        let before = slept().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(slept().unwrap().abs_diff(before) < Duration::from_millis(10));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
+use nix::libc;
 
 use super::request::MOST_PORTS;
 use super::{Family, interfaces};
@@ -258,12 +259,16 @@ impl OpenError {
             }
             Self::Io { source, .. } => match source.raw_os_error() {
                 // EMFILE. A run holds a few dozen descriptors with default settings.
-                Some(nix::libc::EMFILE) => "raise the limit of open files with `ulimit -n 1024`".into(),
+                Some(libc::EMFILE) => "raise the limit of open files with `ulimit -n 1024`".into(),
                 // Capabilities are there or it would be `Privilege`: only a sandbox still says no.
-                Some(nix::libc::EPERM | nix::libc::EACCES) => {
+                Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => {
                     "a container or sandbox forbids it; run outside, or allow raw sockets there".into()
                 }
-                _ => return None,
+                Some(libc::ENFILE | libc::ENOMEM | libc::ENOBUFS) => {
+                    "this machine is short of memory or open files: end other programs, then try again".into()
+                }
+                Some(libc::EAGAIN | libc::EINTR | libc::EADDRINUSE) => "try again".into(),
+                _ => "`lasthop doctor` tells what this machine allows and lacks".into(),
             },
         })
     }

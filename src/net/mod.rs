@@ -47,6 +47,7 @@ pub mod confine;
 pub mod dns;
 mod error;
 mod filter;
+mod footing;
 pub mod health;
 mod host;
 mod interfaces;
@@ -68,6 +69,7 @@ mod wire;
 
 pub use clock::{Clock, since_boot};
 pub use error::{OpenError, ResolveError};
+pub(crate) use footing::Footing;
 pub use host::{kernel, kernel_version, program};
 pub use interfaces::{Interface, interfaces};
 pub use plain::{LIMITS, PlainWire, may_ping};
@@ -76,6 +78,7 @@ pub use request::{DEFAULT_PORTS, DEFAULT_RECEIVE_BUFFER, Family, MOST_PORTS, Req
 pub use resolve::{Resolved, lookup, lookup_by, resolve};
 pub use route::Route;
 pub use service::{Service, Tried, attempt};
+pub(crate) use signals::event_loop;
 pub use table::{Steering, steer};
 pub use timekeeper::{Synchronisation, synchronisation};
 pub use way::AnyWire;

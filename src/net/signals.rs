@@ -1,6 +1,8 @@
 //! SIGINT and SIGTERM as something that a wait can be told of.
 
 use std::future::poll_fn;
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::task::Poll;
 
 use tokio::runtime::Runtime;
@@ -8,6 +10,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::OpenError;
 use super::error::io as failed;
+
+/// What waits for packets, moments and signals.
+///
+/// # Errors
+/// Where the system gives no descriptors for it. The library that it is of panics if it gets no pair of sockets to tell
+/// itself of signals by, so one is asked for first, with as many more descriptors as it will hold.
+pub(crate) fn event_loop() -> io::Result<Runtime> {
+    let held = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
+    drop(held);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
 
 /// Both signals, which no longer end the process from then on.
 #[derive(Debug)]
@@ -19,10 +32,7 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, OpenError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(failed("start the event loop"))?;
+        let runtime = event_loop().map_err(failed("start the event loop"))?;
         let (interrupt, terminate) = {
             let _inside = runtime.enter();
             let listen = |kind| signal(kind).map_err(failed("listen for signals"));

@@ -19,6 +19,7 @@ use super::error::io as failed;
 use super::ports::{Reserved, Sharing};
 use super::receiver::{self, Receiver, Wanted};
 use super::route::Way;
+use super::signals::event_loop;
 use super::{Family, OpenError, Request, Route, Stamps, filter, privilege};
 use crate::probe::wire::{Arrival, Heard, Transmit, Wire, WireFault};
 use crate::trace::{Losses, Moment, Protocol, SendFault, WallTime};
@@ -80,10 +81,7 @@ impl LiveWire {
         };
         let (tcp, udp) = (reserve(Protocol::Tcp)?, reserve(Protocol::Udp)?);
 
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(failed("start the event loop"))?;
+        let runtime = event_loop().map_err(failed("start the event loop"))?;
         let (receivers, interrupt, terminate) = {
             let _inside = runtime.enter();
             let receive = |protocol, filter| {

@@ -58,7 +58,10 @@ impl fmt::Display for SendFault {
             Self::Full => f.write_str("no buffer space"),
             Self::InterfaceDown => f.write_str("the interface is down or gone"),
             Self::TooBig => f.write_str("larger than the interface's MTU"),
-            Self::Other(errno) => write!(f, "system error {errno}"),
+            Self::Other(errno) => {
+                let words = std::io::Error::from_raw_os_error(*errno).to_string();
+                f.write_str(words.split(" (os error").next().unwrap_or(&words))
+            }
         }
     }
 }

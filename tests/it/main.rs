@@ -10,6 +10,7 @@ mod db;
 mod docs;
 mod doctor;
 mod evidence;
+mod faults;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod forger;
@@ -44,6 +45,7 @@ mod tables;
 mod targets;
 mod tidy;
 mod unprivileged;
+mod upset;
 mod version;
 mod via;
 mod views;

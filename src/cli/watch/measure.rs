@@ -21,7 +21,7 @@ use crate::cli::opt_out::OptOut;
 use crate::cli::request::{self, Endpoint, Request};
 use crate::cli::seek::Seeking;
 use crate::cli::simulated;
-use crate::net::{Family, privilege};
+use crate::net::{Family, Footing, privilege};
 use crate::report::{self, Document, Session};
 use crate::session::{self};
 use crate::sim::{Network, Topology};
@@ -178,6 +178,7 @@ impl LiveSource {
         let seeking = Seeking::of(&request, searches, &grounds, opt_out, spare, &cache, started_at);
         let search = seeking.search.as_ref().filter(|search| due || search.known.is_some());
         let confidence = self.words.confidence;
+        let footing = Footing::of(&wire);
         let found = session::diagnose_searching(
             plan.clone(),
             started_at,
@@ -194,7 +195,8 @@ impl LiveSource {
             cache.keep(key, searched);
         }
         let socket = crate::net::Steering::default();
-        let (mut document, failure) = diagnose::written(known, &found, &self.words, &plan, &socket);
+        let (mut document, failure) =
+            diagnose::written(known, &found, &self.words, &plan, &socket, footing.as_ref());
         names.tell(&mut document);
         Ok(Outcome { document, at: started_at, failure })
     }

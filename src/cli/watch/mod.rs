@@ -110,7 +110,7 @@ impl Signals {
                 Some(hint.into()),
             )
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fault)?;
+        let runtime = net::event_loop().map_err(fault)?;
         let (interrupt, terminate) = {
             let _inside = runtime.enter();
             (signal(SignalKind::interrupt()).map_err(fault)?, signal(SignalKind::terminate()).map_err(fault)?)

@@ -10,6 +10,7 @@ use crate::cli::args::When;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, error_text, unwritable};
 use crate::cli::output;
+use crate::cli::whole::OutFile;
 use crate::report::{LARGEST, Look, chart};
 use crate::watch::history::{ExportError, HistoryError};
 use crate::watch::{self, History};
@@ -88,10 +89,7 @@ fn draw(words: &WatchReport) -> Result<(), Failure> {
 fn to(path: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     match path.filter(|path| *path != Path::new("-")) {
         None => output::stdout(write),
-        Some(path) => {
-            let mut file = output::create(path)?;
-            output::replace(&mut file, path, write)
-        }
+        Some(path) => OutFile::create(path)?.replace(write),
     }
 }
 
