@@ -1,10 +1,10 @@
 # A chain of 11 routers in network namespaces with no route out, to be sourced: the prober is namespace 0, the target ($target)
 # is at hop 12, and the reference ($reference) hangs on the last router, too. Both listen on port 25. Needs root, iproute2,
 # nftables and python3; removes what it made when the shell ends.
+# The first two numbers of every address; networks that no table knows unless the caller has set others.
+prefix=${prefix:-10.1}
 stem=lb$$
 hops=11
-# The first half of every address.
-net=${net:-10.1}
 # How long the hosts listen, in seconds.
 lifetime=${lifetime:-590}
 last=$((hops + 1))
@@ -16,7 +16,8 @@ cleanup() {
     for n in $(seq 0 "$last") n; do ip netns del "$stem-$n" 2>/dev/null || true; done
     rm -rf "$work"
 }
-trap cleanup EXIT
+# Whoever has something of their own to tidy up calls it.
+[ -n "$(trap -p EXIT)" ] || trap cleanup EXIT
 
 in_ns() { local n=$1; shift; ip netns exec "$stem-$n" "$@"; }
 
@@ -34,24 +35,24 @@ done
 # Routers 1 to 11 between the prober (0) and the target (12); the reference (n) hangs on the last router, too.
 for n in $(seq 0 "$hops"); do
     ip -n "$stem-$n" link add eth-r index $((n + 100)) type veth peer name eth-l netns "$stem-$((n + 1))"
-    ip -n "$stem-$n" addr add "$net.$n.1/30" dev eth-r
-    ip -n "$stem-$((n + 1))" addr add "$net.$n.2/30" dev eth-l
+    ip -n "$stem-$n" addr add "$prefix.$n.1/30" dev eth-r
+    ip -n "$stem-$((n + 1))" addr add "$prefix.$n.2/30" dev eth-l
     ip -n "$stem-$n" link set eth-r up
     ip -n "$stem-$((n + 1))" link set eth-l up
 done
 ip -n "$stem-$hops" link add eth-n index 90 type veth peer name eth-l netns "$stem-n"
-ip -n "$stem-$hops" addr add "$net.90.1/30" dev eth-n
-ip -n "$stem-n" addr add "$net.90.2/30" dev eth-l
+ip -n "$stem-$hops" addr add "$prefix.90.1/30" dev eth-n
+ip -n "$stem-n" addr add "$prefix.90.2/30" dev eth-l
 ip -n "$stem-$hops" link set eth-n up
 ip -n "$stem-n" link set eth-l up
 for n in $(seq 0 "$hops"); do
-    ip -n "$stem-$n" route add default via "$net.$n.2"
-    if [ "$n" -gt 0 ]; then ip -n "$stem-$n" route replace "$net.0.0/30" via "$net.$((n - 1)).1" 2>/dev/null || true; fi
+    ip -n "$stem-$n" route add default via "$prefix.$n.2"
+    if [ "$n" -gt 0 ]; then ip -n "$stem-$n" route replace "$prefix.0.0/30" via "$prefix.$((n - 1)).1" 2>/dev/null || true; fi
 done
-ip -n "$stem-$last" route add default via "$net.$hops.1"
-ip -n "$stem-n" route add default via "$net.90.1"
-target=$net.$hops.2
-reference=$net.90.2
+ip -n "$stem-$last" route add default via "$prefix.$hops.1"
+ip -n "$stem-n" route add default via "$prefix.90.1"
+target=$prefix.$hops.2
+reference=$prefix.90.2
 for n in "$last" n; do
     in_ns "$n" timeout "$((lifetime + 10))" python3 -c "
 import socket, time

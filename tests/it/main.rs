@@ -26,6 +26,7 @@ mod mail;
 mod mmdb;
 mod mx;
 mod net;
+mod packaging;
 mod packet;
 mod pdf;
 #[path = "../../benches/support/prefixes.rs"]
