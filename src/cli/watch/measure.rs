@@ -307,6 +307,7 @@ fn as_diagnose(words: &Watch) -> Diagnose {
         spf: None,
         url: None,
         app: None,
+        live: args::Live::default(),
         keeping: Keeping { bundle: None, redact: false, sign: None },
         probing: words.probing.clone(),
         output: Output { json: false, format: None, output: None, color: args::When::Never, verbose: 0 },
