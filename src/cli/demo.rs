@@ -13,7 +13,7 @@ use super::keep::{Keep, Surroundings};
 use super::output::{self, Sink};
 use super::progress::Progress;
 use super::simulated;
-use super::view::{self, Stage};
+use super::view::{self, Stage, View};
 use crate::asdb::Table;
 use crate::capture::Tap;
 use crate::report::{self, Document, Session};
@@ -81,9 +81,10 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let settings = Settings { confidence: CONFIDENCE, wait: plan.wait };
     let about = diagnose::about(&Session::default());
     let view = diagnose::begin(stage)?;
-    let watcher = view.as_ref().map(|view| view.watcher(0, &origins, plan.budget, Some(CONFIDENCE)));
+    let handle = view.as_ref().map(View::handle);
+    let watcher = handle.as_ref().map(|view| view.watcher(0, &origins, plan.budget, Some(CONFIDENCE)));
     let mut progress = Progress::viewed(watcher, || Progress::new(words.output.verbose == 0));
-    let mut wire = view::slowed(&mut network, view.as_ref());
+    let mut wire = view::slowed(&mut network, handle.as_ref());
     let mut tap = Tap::new(&mut wire, &plan, STARTED_AT, settings, keep.stream()?, &about)?;
     let found = session::diagnose_searching(
         plan,

@@ -79,7 +79,8 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let stream = keep.stream()?;
         let mut tap = Tap::new(&mut live.wire, &plan, started_at, settings, stream, &about(known))?;
         let view = begin(stage)?;
-        let watcher = view.as_ref().map(|it| it.watcher(0, &grounds, plan.budget, Some(words.confidence)));
+        let watcher =
+            view.as_ref().map(|it| it.handle().watcher(0, &grounds, plan.budget, Some(words.confidence)));
         let mut progress = Progress::viewed(watcher, || Progress::new(false));
         let found = session::diagnose_searching(
             live.plan,
@@ -224,7 +225,7 @@ pub fn trace(words: &args::Trace) -> Exit {
         let mut tap = Tap::new(&mut live.wire, &plan, started_at, settings, stream, &about(known))?;
         let grounds = data.grounds();
         let view = begin(stage)?;
-        let watcher = view.as_ref().map(|view| view.watcher(0, &grounds, plan.budget, None));
+        let watcher = view.as_ref().map(|view| view.handle().watcher(0, &grounds, plan.budget, None));
         let mut progress = Progress::viewed(watcher, || Progress::new(false));
         let found = session::trace(live.plan, started_at, &mut tap, &grounds, queries, &mut |glimpse| {
             progress.see(glimpse);

@@ -206,10 +206,17 @@ pub fn put(path: &Path, content: &[u8]) -> Result<(), Failure> {
 /// Lines that wait while the terminal shows something else.
 static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
+/// Most of them.
+const MOST_HELD: usize = 500;
+
 /// Says a line on stderr. If nobody listens there, nobody minds.
 pub fn talk(line: &str) {
     // Nothing panics in between; and what was kept is good whatever happened.
     if let Some(held) = &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
+        // What went on for weeks is told by its end.
+        if held.len() == MOST_HELD {
+            held.remove(0);
+        }
         held.push(line.to_owned());
         return;
     }

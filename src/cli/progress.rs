@@ -23,6 +23,22 @@ pub fn bar(wanted: bool, length: Option<u64>, times: u8, style: &str) -> Option<
     })
 }
 
+/// What a watch tells of one of its targets while it is looked at.
+#[cfg(feature = "watch")]
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// The last runs, oldest first: `.` it answered, `x` it was lost, `?` it is not known.
+    pub runs: String,
+    /// The state, and since when it has been so.
+    pub state: String,
+    /// It is lost; none where nothing is known.
+    pub lost: Option<bool>,
+    /// Time until the next run; none while one goes on, or where time is simulated.
+    pub due: Option<Duration>,
+    /// A run is going on.
+    pub running: bool,
+}
+
 /// Shows a measurement as it goes.
 pub struct Progress<'a> {
     /// Somebody looks at all of it.

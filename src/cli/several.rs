@@ -497,7 +497,7 @@ fn one(
     let started_at: WallTime = wire.started_at();
     let grounds = data.grounds();
     let watched = |(view, place): (&View, usize)| {
-        view.watcher(place, &grounds, plan.budget, Some(words.confidence))
+        view.handle().watcher(place, &grounds, plan.budget, Some(words.confidence))
     };
     let mut progress = Progress::viewed(view.map(watched), || match name.as_str() {
         "" => Progress::new(false),

@@ -369,7 +369,7 @@ pub(super) fn figures(verdict: &Verdict) -> Option<String> {
 }
 
 /// How sure the place and its owners are.
-pub(crate) fn certainty(verdict: &Verdict) -> Option<String> {
+pub(super) fn certainty(verdict: &Verdict) -> Option<String> {
     (verdict.location_confidence > 0.0).then(|| {
         let owner = match verdict.attribution_confidence {
             none if none <= 0.0 => String::new(),
@@ -977,7 +977,7 @@ pub(super) fn joint_facts(conclusion: &Value) -> Vec<(String, String)> {
     facts
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     // Rounding up to 100 % would claim what no measurement gives.
     if percent > 99.9 { ">99.9 %".to_owned() } else { format!("{:.1} %", (percent * 10.0).floor() / 10.0) }

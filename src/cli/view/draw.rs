@@ -13,6 +13,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::keys::{Base, Extent, Figures, State};
 use super::model::Model;
+#[cfg(feature = "watch")]
+use crate::cli::progress::Watched;
 use crate::report::rows::{
     self, Cell, Lane, Row, address_text, asn_text, marks, network, replies, short, shorten,
 };
@@ -31,6 +33,9 @@ pub struct Shown {
     pub since: Duration,
     /// It is over.
     pub over: bool,
+    /// How it stands among runs of the same.
+    #[cfg(feature = "watch")]
+    pub watched: Option<Watched>,
 }
 
 /// All that goes into a picture.
@@ -105,7 +110,7 @@ pub fn frame(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     let height = area.height;
     let mut top = 0;
-    let lines = heading(scene, height);
+    let lines = heading(scene, area);
     for (text, style) in lines {
         if top + 1 < height || height == 1 {
             pen.line(top, &text, style);
@@ -174,13 +179,14 @@ impl Pen<'_> {
 }
 
 /// The lines above the table, as many as such a height bears.
-fn heading(scene: &Scene<'_>, height: u16) -> Vec<(String, Style)> {
-    let state = scene.state;
+fn heading(scene: &Scene<'_>, area: Rect) -> Vec<(String, Style)> {
+    let (state, height) = (scene.state, area.height);
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let dim = Style::new().add_modifier(Modifier::DIM);
     let Some(shown) = scene.runs.get(state.run) else { return Vec::new() };
     let mut lines = Vec::new();
-    if scene.runs.len() > 1 && height >= 6 {
+    lines.extend(targets(scene, area));
+    if lines.is_empty() && scene.runs.len() > 1 && height >= 6 {
         lines.push((tabs(scene), Style::new()));
     }
     let Some(model) = shown.model.as_deref() else {
@@ -207,6 +213,47 @@ fn heading(scene: &Scene<'_>, height: u16) -> Vec<(String, Style)> {
         lines.push((format!("now: {}", safe(doing)), dim));
     }
     lines
+}
+
+/// Where targets are measured again and again: a line for each, at most a third of the view, the chosen one among them.
+#[cfg(feature = "watch")]
+fn targets(scene: &Scene<'_>, area: Rect) -> Vec<(String, Style)> {
+    let all: Vec<(usize, &Shown, &Watched)> = (scene.runs.iter().enumerate())
+        .filter_map(|(at, shown)| Some((at, shown, shown.watched.as_ref()?)))
+        .collect();
+    let seen = usize::from(area.height / 3).max(1).min(all.len());
+    let first = first_row(all.len(), seen, scene.state.run);
+    let all = &all[first..first + seen];
+    let width = |text: &str| text.width();
+    let names = all.iter().map(|(_, shown, _)| width(&safe(&shown.name))).max().unwrap_or(0).min(32);
+    let states = all.iter().map(|(.., watched)| width(&watched.state)).max().unwrap_or(0);
+    let line = |(at, shown, watched): &(usize, &Shown, &Watched)| {
+        let next = match (watched.running, watched.due) {
+            (true, _) => "now".to_owned(),
+            (false, Some(due)) => format!("in {}:{:02}", due.as_secs() / 60, due.as_secs() % 60),
+            (false, None) => String::new(),
+        };
+        let name = shorten(&safe(&shown.name), names);
+        let mark = if *at == scene.state.run { '>' } else { ' ' };
+        let gap = " ".repeat(names.saturating_sub(width(&name)));
+        let before = format!("{mark}{} {name}{gap}  {:<states$}  {next:<8} ", at + 1, watched.state);
+        // As many of the last runs as there is room for.
+        let room = usize::from(area.width).saturating_sub(width(&before));
+        let count = watched.runs.chars().count();
+        let runs: String = watched.runs.chars().skip(count.saturating_sub(room)).collect();
+        let tone = match watched.lost {
+            Some(true) => Tone::Loss,
+            Some(false) => Tone::Well,
+            None => Tone::Other,
+        };
+        (format!("{before}{runs}"), tone_style(tone, scene.color))
+    };
+    all.iter().map(line).collect()
+}
+
+#[cfg(not(feature = "watch"))]
+const fn targets(_: &Scene<'_>, _: Rect) -> Vec<(String, Style)> {
+    Vec::new()
 }
 
 fn tabs(scene: &Scene<'_>) -> String {
@@ -248,19 +295,22 @@ fn tone_style(tone: Tone, color: bool) -> Style {
     }
 }
 
-/// `4.2 of 180 s, 85 of 600 probes, 71 answered; where it is 99.4 %; whose it is 97.0 %; wanted 99 %`.
+/// `4.2/180 s  85/600 probes  71 answered  where 99.4 %  whose 97.0 %  wanted 99 %`.
 fn cost(model: &Model, shown: &Shown, paused: bool) -> String {
     let since = if paused || shown.over { Duration::ZERO } else { shown.since };
     let seconds = (model.now + since).as_secs_f64();
     let (probes, answered) = model.probes;
     let most = (model.budget.time.as_secs(), model.budget.probes);
-    let mut line =
-        format!("{seconds:.1} of {} s, {probes} of {} probes, {answered} answered", most.0, most.1);
-    if let (Some(verdict), Some(wanted)) = (&model.document.verdict, model.confidence)
-        && let Some(sure) = words::certainty(verdict)
-    {
-        let wanted = (wanted * 10_000.0).round() / 100.0;
-        line.push_str(&format!("; {sure}; wanted {wanted} %"));
+    let mut line = format!("{seconds:.1}/{} s  {probes}/{} probes  {answered} answered", most.0, most.1);
+    if let (Some(verdict), Some(wanted)) = (&model.document.verdict, model.confidence) {
+        let shares = [("where", verdict.location_confidence), ("whose", verdict.attribution_confidence)];
+        let told: String = (shares.iter().filter(|(_, share)| *share > 0.0))
+            .map(|(word, share)| format!("  {word} {}", words::percent(*share)))
+            .collect();
+        if !told.is_empty() {
+            let wanted = (wanted * 10_000.0).round() / 100.0;
+            line.push_str(&format!("{told}  wanted {wanted} %"));
+        }
     }
     line
 }
@@ -271,7 +321,11 @@ fn help(pen: &mut Pen<'_>) {
         pen.line(at, &format!("  {key:<10} {does}"), Style::new());
     }
     let at = KEYS.len() as u16 + 3;
-    pen.line(at, "  Each probe: . answered, ? not, ~ still open. Answers/probes, then milliseconds.", Style::new());
+    pen.line(
+        at,
+        "  Each probe: . answered, ? not, ~ still open. Answers/probes, then milliseconds.",
+        Style::new(),
+    );
 }
 
 /// The hops of the paths side by side.
@@ -285,8 +339,7 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn of(model: &'a Model) -> Self {
         let document = &model.document;
-        let lanes: Vec<Lane<'a>> =
-            document.target.iter().chain(&document.references).map(Lane::of).collect();
+        let lanes: Vec<Lane<'a>> = document.target.iter().chain(&document.references).map(Lane::of).collect();
         let rows = rows::rows(&lanes);
         let parting = rows::parting(document, &rows);
         Self { lanes, rows, parting }
@@ -327,8 +380,13 @@ impl<'a> Table<'a> {
         for (row, line) in columns.lines.iter().enumerate().skip(first).take(seen) {
             if rule == Some(row) && row > 0 {
                 let style = pen.paint(Color::Red);
-                let dash = "─".repeat(usize::from(pen.area.width).saturating_sub(54).clamp(3, 25));
-                pen.line(at, &format!("─── the target's packets are not seen beyond this {dash}"), style);
+                let width = usize::from(pen.area.width);
+                let words = match width {
+                    54.. => "the target's packets are not seen beyond this",
+                    _ => "not seen beyond this",
+                };
+                let dash = "─".repeat(width.saturating_sub(words.len() + 5).min(25));
+                pen.line(at, &format!("─── {words} {dash}"), style);
                 at += 1;
             }
             if at >= bottom {
@@ -359,17 +417,18 @@ impl<'a> Table<'a> {
                 (state.asns, false, state.figures),
                 (state.asns, false, Figures::Mean),
                 (false, false, Figures::Mean),
+                (false, false, Figures::Counts),
             ];
             for (asns, names, figures) in wishes {
                 let columns = self.laid_out(order, asns, names, figures, model, base, width);
                 let fits = columns.width <= width;
-                // The last of all is cut.
-                if fits || lanes == order.len().min(1) && (asns, names) == (false, false) {
+                if fits {
                     return columns;
                 }
             }
         }
-        self.laid_out(&order[..order.len().min(1)], false, false, Figures::Mean, model, base, width)
+        // It is cut where the view ends.
+        self.laid_out(&order[..order.len().min(1)], false, false, Figures::Counts, model, base, width)
     }
 
     #[expect(clippy::too_many_arguments, reason = "what is shown, and of what")]
@@ -412,7 +471,8 @@ impl<'a> Table<'a> {
                 cells.push(safe(&network(row.responder)).into_owned());
             }
             for place in order {
-                let strip = model.strips.get(*place).and_then(|strips| strips.get(&row.ttl)).filter(|_| first);
+                let strip =
+                    model.strips.get(*place).and_then(|strips| strips.get(&row.ttl)).filter(|_| first);
                 cells.push(figure(&self.lanes[*place], row, figures, base, strip));
             }
             lines.push((cells, self.shade(at, row)));
@@ -502,6 +562,10 @@ fn figure(
         (Figures::Strip, Cell::Answered { responder, .. }) => {
             format!("{}{}", strip.cloned().unwrap_or_default(), marked(responder))
         }
+        (Figures::Counts, Cell::Silent { sent }) => format!("0/{}", sent_since(sent)),
+        (Figures::Counts, Cell::Answered { sent, responder }) => {
+            format!("{}/{}", came_since(responder), sent_since(sent))
+        }
         (_, Cell::Silent { sent }) => format!("0/{}      –", sent_since(sent)),
         (figures, Cell::Answered { sent, responder }) => {
             let times = match (responder.rtt_ms, figures) {
@@ -511,14 +575,11 @@ fn figure(
                 }
                 (Some(rtt), _) => short(rtt.avg),
             };
-            format!("{}/{}{}{times:>7}", came_since(responder), sent_since(sent), padded(&marked(responder)))
+            // However long the times are, they stay apart from the counts.
+            let times = format!(" {times}");
+            format!("{}/{}{}{times:>7}", came_since(responder), sent_since(sent), marked(responder))
         }
     }
-}
-
-/// A mark and its time stay apart.
-fn padded(marks: &str) -> String {
-    if marks.is_empty() { String::new() } else { format!("{marks} ") }
 }
 
 fn marked(responder: &Responder) -> String {
@@ -536,7 +597,8 @@ fn details(scene: &Scene<'_>, model: &Model, table: &Table<'_>) -> Vec<String> {
     let who = who.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  ");
     lines.push(format!("hop {}: {}", row.ttl, safe(&who)));
     for (place, lane) in table.lanes.iter().enumerate().take(4) {
-        let whom = if place == 0 { "target".to_owned() } else { safe(&words::beside(lane.path)).into_owned() };
+        let whom =
+            if place == 0 { "target".to_owned() } else { safe(&words::beside(lane.path)).into_owned() };
         let strip = model.strips.get(place).and_then(|strips| strips.get(&row.ttl));
         let strip = strip.cloned().unwrap_or_default();
         let told = match rows::cell(lane, row) {

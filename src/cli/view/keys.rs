@@ -72,6 +72,8 @@ pub enum Figures {
     Span,
     /// The fate of each of the last probes.
     Strip,
+    /// Answers and probes alone, where there is no room for more; no key asks for it.
+    Counts,
 }
 
 impl Figures {
@@ -79,7 +81,7 @@ impl Figures {
         match self {
             Self::Mean => Self::Span,
             Self::Span => Self::Strip,
-            Self::Strip => Self::Mean,
+            Self::Strip | Self::Counts => Self::Mean,
         }
     }
 }
@@ -196,8 +198,8 @@ impl State {
             Key::Down | Key::Char('j') => self.mark(1, extent),
             Key::PageUp => self.mark(-(extent.page.max(1) as isize), extent),
             Key::PageDown => self.mark(extent.page.max(1) as isize, extent),
-            Key::Home => self.mark(isize::MIN / 2, extent),
-            Key::End => self.mark(isize::MAX / 2, extent),
+            Key::Home => self.row = extent.rows.checked_sub(1).map(|_| 0),
+            Key::End => self.row = extent.rows.checked_sub(1),
             Key::Left => self.reference = turned(self.reference, extent.references, false),
             Key::Right => self.reference = turned(self.reference, extent.references, true),
             Key::Tab => self.show(turned(self.run, extent.runs, true)),
@@ -299,7 +301,10 @@ mod tests {
     #[test]
     fn keys_do_what_mtr_and_trippy_do_by_them() {
         let state = after(&[Key::Char('d'), Key::Char('n'), Key::Char('z'), Key::Char('p')]);
-        assert_eq!((state.figures, state.names, state.asns, state.paused), (Figures::Span, false, false, true));
+        assert_eq!(
+            (state.figures, state.names, state.asns, state.paused),
+            (Figures::Span, false, false, true)
+        );
         assert!(!after(&[Key::Char('p'), Key::Char(' ')]).paused);
         assert_eq!(after(&[Key::Char('d'), Key::Char('d'), Key::Char('d')]).figures, Figures::Mean);
         assert_eq!(State::default().press(Key::Char('q'), EXTENT), Act::End);

@@ -35,6 +35,8 @@ use signal_hook::low_level::emulate_default_handler;
 
 use super::failure::{Failure, error_text, no_thread};
 use super::output;
+#[cfg(feature = "watch")]
+use super::progress::Watched;
 use crate::net::Clock;
 use crate::path::Origins;
 use crate::probe::{Budget, Wire};
@@ -136,11 +138,21 @@ struct Slot {
     /// When that was put there.
     at: Moment,
     over: bool,
+    /// How it stands among runs of the same, and when that was told.
+    #[cfg(feature = "watch")]
+    watched: Option<(Watched, Moment)>,
 }
 
 impl Shared {
     fn new(names: &[String]) -> Self {
-        let slot = |name: &String| Slot { name: name.clone(), model: None, at: Moment::START, over: false };
+        let slot = |name: &String| Slot {
+            name: name.clone(),
+            model: None,
+            at: Moment::START,
+            over: false,
+            #[cfg(feature = "watch")]
+            watched: None,
+        };
         Self {
             slots: Mutex::new(names.iter().map(slot).collect()),
             clock: Clock::start(),
@@ -169,6 +181,11 @@ impl Shared {
             model: slot.model.clone(),
             since: now.since(slot.at).mul_f64(speed),
             over: slot.over,
+            #[cfg(feature = "watch")]
+            watched: slot.watched.clone().map(|(watched, at)| Watched {
+                due: watched.due.map(|due| due.saturating_sub(now.since(at))),
+                ..watched
+            }),
         };
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).iter().map(shown).collect()
     }
@@ -199,6 +216,23 @@ pub struct View {
 }
 
 impl View {
+    /// What measurements know of it, on whatever thread they are.
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.shared))
+    }
+}
+
+/// What measurements know of a view.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+impl Handle {
+    /// Tells how a target stands that is measured again and again.
+    #[cfg(feature = "watch")]
+    pub fn tell(&self, which: usize, watched: super::progress::Watched) {
+        self.0.change(which, |slot, now| slot.watched = Some((watched, now)));
+    }
+
     /// Watches the measurement with this place among the names.
     pub fn watcher<'a>(
         &self,
@@ -207,7 +241,7 @@ impl View {
         budget: Budget,
         confidence: Option<f64>,
     ) -> Watcher<'a> {
-        Watcher { eye: Eye::new(origins, budget, confidence), shared: Arc::clone(&self.shared), which }
+        Watcher { eye: Eye::new(origins, budget, confidence), shared: Arc::clone(&self.0), which }
     }
 }
 
@@ -223,8 +257,8 @@ impl Drop for View {
 }
 
 /// A wire in virtual time as whoever watches it wants it; nobody does without a view.
-pub fn slowed<'a, W: Wire>(wire: &'a mut W, view: Option<&View>) -> Slowed<'a, W> {
-    Slowed::new(wire, view.map(|view| Arc::clone(&view.shared)))
+pub fn slowed<'a, W: Wire>(wire: &'a mut W, view: Option<&Handle>) -> Slowed<'a, W> {
+    Slowed::new(wire, view.map(|view| Arc::clone(&view.0)))
 }
 
 /// Hands on what is seen of one measurement.
@@ -237,7 +271,9 @@ pub struct Watcher<'a> {
 impl Watcher<'_> {
     pub fn see(&mut self, glimpse: &Glimpse<'_>) {
         let model = Arc::new(self.eye.look(glimpse));
-        self.shared.change(self.which, |slot, now| (slot.model, slot.at) = (Some(model), now));
+        self.shared.change(self.which, |slot, now| {
+            (slot.model, slot.at, slot.over) = (Some(model), now, false);
+        });
     }
 
     /// It is over; others may go on.
@@ -282,7 +318,10 @@ impl Window {
             }
             for key in keys::decode(&typed) {
                 let size = self.screen.size().ok()?;
-                let extent = draw::extent(&self.scene(&[]), Rect::from((ratatui_core::layout::Position::ORIGIN, size)));
+                let extent = draw::extent(
+                    &self.scene(&[]),
+                    Rect::from((ratatui_core::layout::Position::ORIGIN, size)),
+                );
                 let act = self.state.press(key, extent);
                 self.act(act)?;
                 self.drawn = None;

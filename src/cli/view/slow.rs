@@ -94,8 +94,9 @@ mod tests {
     fn waited(watched: Option<Arc<Shared>>, milliseconds: u64) -> (Heard, Duration) {
         let clock = Clock::start();
         let mut wire = Empty(Moment::START);
-        let heard =
-            Slowed::new(&mut wire, watched).wait(Moment::START + Duration::from_millis(milliseconds)).unwrap();
+        let heard = Slowed::new(&mut wire, watched)
+            .wait(Moment::START + Duration::from_millis(milliseconds))
+            .unwrap();
         (heard, clock.now().since(Moment::START))
     }
 

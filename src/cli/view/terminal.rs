@@ -193,8 +193,8 @@ impl Backend for Screen {
 
     fn size(&self) -> io::Result<Size> {
         // A terminal that does not know its size is as they were.
-        let (width, height) =
-            terminal_size::terminal_size_of(&self.file).map_or((80, 24), |(width, height)| (width.0, height.0));
+        let (width, height) = terminal_size::terminal_size_of(&self.file)
+            .map_or((80, 24), |(width, height)| (width.0, height.0));
         Ok(Size { width: width.max(1), height: height.max(1) })
     }
 
