@@ -78,8 +78,7 @@ impl Stage {
         }
     }
 
-    /// Shows measurements with these names, one of them without any, from now on. `simulated` ones have nobody else who hears
-    /// Ctrl-C.
+    /// Shows measurements with these names from now on; one alone needs none.
     pub fn begin(self, names: &[String]) -> Result<View, Failure> {
         let failed = |error: std::io::Error| {
             let message = format!("the terminal cannot be used for a live view: {}", error_text(&error));
