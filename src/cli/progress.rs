@@ -25,6 +25,7 @@ pub fn bar(wanted: bool, length: Option<u64>, times: u8, style: &str) -> Option<
 
 /// What a watch tells of one of its targets while it is looked at.
 #[cfg(feature = "watch")]
+#[cfg_attr(not(feature = "live"), expect(dead_code, reason = "only a view reads them"))]
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
     /// The last runs, oldest first: `.` it answered, `x` it was lost, `?` it is not known.
