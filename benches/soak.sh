@@ -76,15 +76,15 @@ fi
 seconds=${1:-3600}
 lifetime=$((seconds + 60))
 # Addresses that a table can know: nothing of it leaves these namespaces.
-net=212.188
+prefix=212.188
 # shellcheck source=benches/support/chain.sh
 . benches/support/chain.sh
 limits 0 1000000 1000000
-printf '%s\t%s\t%s\tXX\t%s\n' $net.0.0 $net.2.255 8359 near $net.3.0 $net.8.255 57681 middle \
-    $net.9.0 $net.255.255 19905 far >"$work/table.tsv"
+printf '%s\t%s\t%s\tXX\t%s\n' $prefix.0.0 $prefix.2.255 8359 near $prefix.3.0 $prefix.8.255 57681 middle \
+    $prefix.9.0 $prefix.255.255 19905 far >"$work/table.tsv"
 # The figures are read inside the namespace, where the watch serves them.
 in_ns 0 timeout --preserve-status -s INT "$((seconds + 5))" "$program" watch "$target" 25 -r "$reference" \
-    --also "$net.$((hops - 1)).2:25" --also "$net.$((hops - 2)).2:25" --interval 30s --jitter 0 --max-probes 2000 --confidence 0.9999 \
+    --also "$prefix.$((hops - 1)).2:25" --also "$prefix.$((hops - 2)).2:25" --interval 30s --jitter 0 --max-probes 2000 --confidence 0.9999 \
     --db "$work/table.tsv" --exec true --metrics=127.0.0.1:9478 --json --history "$work/h.db" >"$work/events" 2>"$work/said" &
 runner=$!
 sleep 3

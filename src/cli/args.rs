@@ -173,6 +173,8 @@ pub struct Diagnose {
     #[command(flatten)]
     pub probing: Probing,
     #[command(flatten)]
+    pub live: Live,
+    #[command(flatten)]
     pub output: Output,
 }
 
@@ -196,6 +198,8 @@ impl Diagnose {
 pub struct Trace {
     #[command(flatten)]
     pub probing: Probing,
+    #[command(flatten)]
+    pub live: Live,
     #[command(flatten)]
     pub output: Output,
 }
@@ -361,6 +365,27 @@ pub struct Verify {
     pub json: bool,
 }
 
+// Whether it is watched. (A doc comment would become the command's own description.)
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Live {
+    /// Show the paths hop by hop as they fill in, on the whole terminal, and the report when it is over; `?` lists the keys.
+    /// Without a terminal on standard error, lines as usual
+    #[cfg(feature = "live")]
+    #[arg(long)]
+    live: bool,
+}
+
+impl Live {
+    /// A view is wanted.
+    pub const fn wanted(self) -> bool {
+        #[cfg(feature = "live")]
+        let wanted = self.live;
+        #[cfg(not(feature = "live"))]
+        let wanted = false;
+        wanted
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Output {
     /// Print one JSON document on standard output instead of text
@@ -454,6 +479,8 @@ pub struct Demo {
     pub pcap: Option<PathBuf>,
     #[command(flatten)]
     pub keeping: Keeping,
+    #[command(flatten)]
+    pub live: Live,
     #[command(flatten)]
     pub output: Output,
 }

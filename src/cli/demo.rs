@@ -13,6 +13,7 @@ use super::keep::{Keep, Surroundings};
 use super::output::{self, Sink};
 use super::progress::Progress;
 use super::simulated;
+use super::view::{self, Stage, View};
 use crate::asdb::Table;
 use crate::capture::Tap;
 use crate::report::{self, Document, Session};
@@ -66,6 +67,7 @@ fn list(words: &args::Demo) -> Result<Exit, Failure> {
 fn play(words: &args::Demo) -> Result<Exit, Failure> {
     let name = words.scenario.as_deref().unwrap_or(STORY);
     let topology = scenario(name)?;
+    let stage = Stage::open(words.live.wanted(), words.output.color);
     let mut sink = Sink::open(&words.output)?;
     let mut keep = Keep::open(words.pcap.as_deref(), Some(&words.keeping))?;
     let mut network = Network::new(&topology, words.ipv6, words.seed)
@@ -75,11 +77,15 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         .map_err(|error| Failure::input(format!("{name}: {error}"), error.hint()))?;
     let table = Table::embedded();
     let origins = simulated::origins(&topology);
-    let mut progress = Progress::new(words.output.verbose == 0);
     let search = simulated::search(&topology, &mut network);
     let settings = Settings { confidence: CONFIDENCE, wait: plan.wait };
     let about = diagnose::about(&Session::default());
-    let mut tap = Tap::new(&mut network, &plan, STARTED_AT, settings, keep.stream()?, &about)?;
+    let view = diagnose::begin(stage)?;
+    let handle = view.as_ref().map(View::handle);
+    let watcher = handle.as_ref().map(|view| view.watcher(0, &origins, plan.budget, Some(CONFIDENCE)));
+    let mut progress = Progress::viewed(watcher, || Progress::new(words.output.verbose == 0));
+    let mut wire = view::slowed(&mut network, handle.as_ref());
+    let mut tap = Tap::new(&mut wire, &plan, STARTED_AT, settings, keep.stream()?, &about)?;
     let found = session::diagnose_searching(
         plan,
         STARTED_AT,
@@ -90,6 +96,7 @@ fn play(words: &args::Demo) -> Result<Exit, Failure> {
         &mut |glimpse| progress.see(glimpse),
     )?;
     progress.end();
+    drop(view);
     let (log, unstreamed) = tap.finish();
     if let (Some(searched), true) = (&found.search, words.output.verbose > 0) {
         diagnose::touched(searched);

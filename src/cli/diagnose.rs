@@ -17,6 +17,7 @@ use super::registry;
 use super::request::{self, Beside, Request, Variants};
 use super::seek::Seeking;
 use super::several;
+use super::view::{Stage, View};
 use crate::capture::{About, Tap};
 use crate::net::confine::Allowance;
 use crate::net::{self, AnyWire, Footing, Steering};
@@ -38,6 +39,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         return several::diagnose(words);
     }
     finish(&words.probing, words.output.prints_json(), |known| {
+        let stage = Stage::open(words.live.wanted(), words.output.color);
         let mut sink = Sink::open(&words.output)?;
         let mut keep = Keep::open(words.probing.pcap.as_deref(), Some(&words.keeping))?;
         let compared = Compared::of(words)?;
@@ -67,7 +69,6 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         };
         let (mut live, data) = prepare(&words.probing, &request, known, (verbose, kept), allowance)?;
         let opt_out = opt_out.read()?;
-        let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
         let grounds = data.grounds();
@@ -79,6 +80,10 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let settings = Settings { confidence: words.confidence, wait: plan.wait };
         let stream = keep.stream()?;
         let mut tap = Tap::new(&mut live.wire, &plan, started_at, settings, stream, &about(known))?;
+        let view = begin(stage)?;
+        let watcher =
+            view.as_ref().map(|it| it.handle().watcher(0, &grounds, plan.budget, Some(words.confidence)));
+        let mut progress = Progress::viewed(watcher, || Progress::new(false));
         let found = session::diagnose_searching(
             live.plan,
             started_at,
@@ -89,6 +94,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
             &mut |glimpse| progress.see(glimpse),
         );
         progress.end();
+        drop(view);
         let (log, unstreamed) = tap.finish();
         let found = found?;
         if let Some((key, searched)) = seeking.worth(found.search.as_ref()) {
@@ -107,6 +113,11 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         let files: Vec<Failure> = unwritten.into_iter().chain(unkept).chain(unread).collect();
         Ok(failure::ending(1, &broken, &files, Some(Exit::of(found.verdict.kind))))
     })
+}
+
+/// The view of one measurement, where one is wanted and can be had.
+pub fn begin(stage: Option<Stage>) -> Result<Option<View>, Failure> {
+    stage.map(|stage| stage.begin(&[String::new()])).transpose()
 }
 
 /// The document of a measurement, and nothing else.
@@ -202,6 +213,7 @@ impl Compared {
 /// `lasthop trace`.
 pub fn trace(words: &args::Trace) -> Exit {
     finish(&words.probing, words.output.prints_json(), |known| {
+        let stage = Stage::open(words.live.wanted(), words.output.color);
         let mut sink = Sink::open(&words.output)?;
         let keep = Keep::open(words.probing.pcap.as_deref(), None)?;
         let names = Names::by(&words.probing.dns)?;
@@ -210,7 +222,6 @@ pub fn trace(words: &args::Trace) -> Exit {
         let kept = words.probing.pcap.is_some();
         let allowance = live::allowance([words.output.file()], &Cache::of_user(true));
         let (mut live, data) = prepare(&words.probing, &request, known, (verbose, kept), allowance)?;
-        let mut progress = Progress::new(false);
         let started_at = live.wire.started_at();
         let plan = live.plan.clone();
         let queries = words.probing.queries.unwrap_or(3);
@@ -219,11 +230,15 @@ pub fn trace(words: &args::Trace) -> Exit {
         let settings = Settings { confidence: 0.99, wait: plan.wait };
         let stream = keep.stream()?;
         let mut tap = Tap::new(&mut live.wire, &plan, started_at, settings, stream, &about(known))?;
-        let found =
-            session::trace(live.plan, started_at, &mut tap, &data.grounds(), queries, &mut |glimpse| {
-                progress.see(glimpse);
-            });
+        let grounds = data.grounds();
+        let view = begin(stage)?;
+        let watcher = view.as_ref().map(|view| view.handle().watcher(0, &grounds, plan.budget, None));
+        let mut progress = Progress::viewed(watcher, || Progress::new(false));
+        let found = session::trace(live.plan, started_at, &mut tap, &grounds, queries, &mut |glimpse| {
+            progress.see(glimpse);
+        });
         progress.end();
+        drop(view);
         let unkept = keep.streamed(tap.finish().1);
         let found = found?;
         let unclear = !found.path.reached;

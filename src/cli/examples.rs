@@ -72,6 +72,8 @@ const EXAMPLES: &[Examples] = &[
         of: &["demo"],
         list: &[
             ("lasthop demo", "the story"),
+            #[cfg(feature = "live")]
+            ("lasthop demo --live", "the same as it happens, hop by hop"),
             ("lasthop demo --list", "all scenarios"),
             ("lasthop demo border --json -o border.json", "a saved run to try the other commands with"),
             ("lasthop demo proton --bundle evidence.zip", "a bundle of evidence"),

@@ -65,6 +65,9 @@ fn concluded(files: &[PathBuf], words: &args::Diagnose) -> Result<Exit, Failure>
 }
 
 fn measure(words: &args::Diagnose) -> Result<Exit, Failure> {
+    if words.live.wanted() {
+        output::talk("no live view: other people's probes answer all at once, minutes later");
+    }
     if words.mx.is_some() || words.spf.is_some() || words.service().is_some() || !words.probing.dns.is_empty()
     {
         return Err(Failure::usage(

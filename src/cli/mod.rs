@@ -19,6 +19,7 @@
 //! * `simulated`: what measurements in a simulated Internet rest on
 //! * `config`: settings, from a file and the environment
 //! * `output`, `progress`: stdout for data, stderr for talk; `whole`: files that are whole or as they were
+//! * `view`: the whole terminal, while it is measured
 //! * `examples`: of every command, for its help
 //! * `failure`, `exit`: what went wrong, the way out, and the status of each
 
@@ -62,6 +63,8 @@ mod simulated;
 mod spf;
 mod verify;
 mod via;
+#[cfg_attr(not(feature = "live"), path = "view_none.rs")]
+mod view;
 #[cfg(feature = "watch")]
 mod watch;
 mod web;

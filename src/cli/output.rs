@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::args::{Output, When};
 use super::failure::{Failure, unwritable};
@@ -127,16 +128,21 @@ pub fn format_of(path: &Path) -> Result<Option<Format>, Failure> {
     }
 }
 
-/// The layout for stdout.
-pub fn look(when: When) -> Look {
-    let terminal = io::stdout().is_terminal();
+/// Whether colour is wanted on something that is a terminal or not.
+pub fn is_coloured(when: When, terminal: bool) -> bool {
     let quiet = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    let color = match when {
+    match when {
         When::Always => true,
         When::Never => false,
         When::Auto => terminal && !quiet,
-    };
+    }
+}
+
+/// The layout for stdout.
+pub fn look(when: When) -> Look {
+    let terminal = io::stdout().is_terminal();
+    let color = is_coloured(when, terminal);
     let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse::<usize>().ok());
     let width = if terminal {
         terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)).or(columns)
@@ -165,7 +171,43 @@ pub fn put(path: &Path, content: &[u8]) -> Result<(), Failure> {
     whole::put(path, content).map_err(|error| unwritable(&path.display().to_string(), &error))
 }
 
+/// Lines that wait while the terminal shows something else.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// Most of them.
+const MOST_HELD: usize = 500;
+
 /// Says a line on stderr. If nobody listens there, nobody minds.
 pub fn talk(line: &str) {
+    // Nothing panics in between; and what was kept is good whatever happened.
+    if let Some(held) = &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
+        // What went on for weeks is told by its end.
+        if held.len() == MOST_HELD {
+            held.remove(0);
+        }
+        held.push(line.to_owned());
+        return;
+    }
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Keeps lines back from now on: the whole terminal is in use.
+#[cfg(feature = "live")]
+pub fn hold() {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+}
+
+/// The last line that is kept back.
+#[cfg(feature = "live")]
+pub fn last_held() -> Option<String> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.last().cloned()
+}
+
+/// Says what was kept back, and keeps back no more.
+#[cfg(feature = "live")]
+pub fn release() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    for line in held.into_iter().flatten() {
+        talk(&line);
+    }
 }

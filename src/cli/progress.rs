@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
+use super::view::Watcher;
 use crate::report::safe;
 use crate::session::Glimpse;
 use crate::trace::Run;
@@ -22,8 +23,27 @@ pub fn bar(wanted: bool, length: Option<u64>, times: u8, style: &str) -> Option<
     })
 }
 
+/// What a watch tells of one of its targets while it is looked at.
+#[cfg(feature = "watch")]
+#[cfg_attr(not(feature = "live"), expect(dead_code, reason = "only a view reads them"))]
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// The last runs, oldest first: `.` it answered, `x` it was lost, `?` it is not known.
+    pub runs: String,
+    /// The state, and since when it has been so.
+    pub state: String,
+    /// It is lost; none where nothing is known.
+    pub lost: Option<bool>,
+    /// Time until the next run; none while one goes on, or where time is simulated.
+    pub due: Option<Duration>,
+    /// A run is going on.
+    pub running: bool,
+}
+
 /// Shows a measurement as it goes.
-pub struct Progress {
+pub struct Progress<'a> {
+    /// Somebody looks at all of it.
+    view: Option<Watcher<'a>>,
     bar: Option<ProgressBar>,
     /// What was last said about the verdict.
     said: Option<(Kind, Option<u8>, Option<u8>)>,
@@ -34,21 +54,34 @@ pub struct Progress {
     name: String,
 }
 
-impl Progress {
+impl<'a> Progress<'a> {
+    /// In the live view; without one as `otherwise` does it.
+    pub fn viewed(view: Option<Watcher<'a>>, otherwise: impl FnOnce() -> Self) -> Self {
+        match view {
+            Some(_) => {
+                Self { view, bar: None, said: None, searching: false, quiet: false, name: String::new() }
+            }
+            None => otherwise(),
+        }
+    }
+
     /// For a measurement that is watched by a person, or not at all.
     pub fn new(quiet: bool) -> Self {
         let bar = bar(!quiet, None, 10, "{spinner} {wide_msg}");
-        Self { bar, said: None, searching: false, quiet, name: String::new() }
+        Self { view: None, bar, said: None, searching: false, quiet, name: String::new() }
     }
 
     /// For one of several measurements: each change of mind is told in a line that says whose.
     pub fn of_one(name: &str) -> Self {
         let name = format!("{}: ", safe(name));
-        Self { bar: None, said: None, searching: false, quiet: false, name }
+        Self { view: None, bar: None, said: None, searching: false, quiet: false, name }
     }
 
     /// Takes a look.
     pub fn see(&mut self, glimpse: &Glimpse<'_>) {
+        if let Some(view) = &mut self.view {
+            return view.see(glimpse);
+        }
         if self.quiet {
             return;
         }
@@ -74,6 +107,9 @@ impl Progress {
 
     /// Clears the line.
     pub fn end(&self) {
+        if let Some(view) = &self.view {
+            view.end();
+        }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -31,6 +31,7 @@ use super::request::{self, Request};
 use super::seek::Seeking;
 use super::spf;
 use super::via::{self, Via};
+use super::view::{Stage, View};
 use crate::bundle::Name;
 use crate::capture::{Log, Tap};
 use crate::joint::Hints;
@@ -57,6 +58,7 @@ pub fn asked(words: &args::Diagnose) -> bool {
 pub fn diagnose(words: &args::Diagnose) -> Exit {
     diagnose::finish(&words.probing, words.output.prints_json(), |known| {
         refuse(words)?;
+        let stage = Stage::open(words.live.wanted(), words.output.color);
         let mut sink = Sink::open(&words.output)?;
         let compared = Compared::of(words)?;
         let names = Names::by(&words.probing.dns)?;
@@ -92,7 +94,7 @@ pub fn diagnose(words: &args::Diagnose) -> Exit {
         if let Some(session) = runs.iter().find_map(Prepared::session) {
             known.asdb.clone_from(&session.asdb);
         }
-        let measured = measure(runs, words, &data)?;
+        let measured = measure(runs, words, &data, stage)?;
         let mut troubles = Vec::new();
         let mut documents = Vec::new();
         let mut records = Vec::new();
@@ -391,6 +393,14 @@ struct Ready {
 }
 
 impl Prepared {
+    /// The name of one that can begin.
+    fn ready(&self) -> Option<String> {
+        match self {
+            Self::Ready(ready) => Some(ready.name.clone()),
+            Self::Failed { .. } => None,
+        }
+    }
+
     fn session(&self) -> Option<&Session> {
         match self {
             Self::Ready(ready) => Some(&ready.session),
@@ -479,8 +489,18 @@ struct Record {
 }
 
 /// All at once, each on a thread of its own.
-fn measure(runs: Vec<Prepared>, words: &args::Diagnose, data: &Data) -> Result<Vec<Done>, Failure> {
+fn measure(
+    runs: Vec<Prepared>,
+    words: &args::Diagnose,
+    data: &Data,
+    stage: Option<Stage>,
+) -> Result<Vec<Done>, Failure> {
+    let names: Vec<String> = runs.iter().filter_map(Prepared::ready).collect();
+    // Where none can begin there is nothing to be seen.
+    let view = stage.filter(|_| !names.is_empty()).map(|stage| stage.begin(&names)).transpose()?;
+    let view = view.as_ref();
     thread::scope(|scope| {
+        let mut place = 0..names.len();
         let begun: Vec<_> = runs
             .into_iter()
             .map(|run| match run {
@@ -491,7 +511,10 @@ fn measure(runs: Vec<Prepared>, words: &args::Diagnose, data: &Data) -> Result<V
                     found: None,
                     record: None,
                 })),
-                Prepared::Ready(ready) => Ok(scope.spawn(move || one(*ready, words, data))),
+                Prepared::Ready(ready) => {
+                    let view = view.zip(place.next());
+                    Ok(scope.spawn(move || one(*ready, words, data, view)))
+                }
             })
             .collect();
         let ended = begun.into_iter().map(|run| match run {
@@ -502,11 +525,23 @@ fn measure(runs: Vec<Prepared>, words: &args::Diagnose, data: &Data) -> Result<V
     })
 }
 
-fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failure> {
+fn one(
+    ready: Ready,
+    words: &args::Diagnose,
+    data: &Data,
+    view: Option<(&View, usize)>,
+) -> Result<Done, Failure> {
     let Ready { name, live, session, seeking, mail, socket, names, stream } = ready;
     let Live { mut wire, plan, .. } = live;
     let started_at: WallTime = wire.started_at();
-    let mut progress = if name.is_empty() { Progress::new(false) } else { Progress::of_one(&name) };
+    let grounds = data.grounds();
+    let watched = |(view, place): (&View, usize)| {
+        view.handle().watcher(place, &grounds, plan.budget, Some(words.confidence))
+    };
+    let mut progress = Progress::viewed(view.map(watched), || match name.as_str() {
+        "" => Progress::new(false),
+        name => Progress::of_one(name),
+    });
     let footing = Footing::of(&wire);
     let settings = Settings { confidence: words.confidence, wait: plan.wait };
     let about = diagnose::about(&session);
@@ -515,7 +550,7 @@ fn one(ready: Ready, words: &args::Diagnose, data: &Data) -> Result<Done, Failur
         plan.clone(),
         started_at,
         &mut tap,
-        &data.grounds(),
+        &grounds,
         words.confidence,
         seeking.search.as_ref(),
         &mut |glimpse| progress.see(glimpse),

@@ -26,11 +26,11 @@ mod ooni;
 pub mod palette;
 pub mod pdf;
 pub mod picture;
-mod rows;
+pub(crate) mod rows;
 mod runs;
 mod terminal;
 mod ticket;
-mod words;
+pub(crate) mod words;
 
 use std::io::{self, Write};
 

@@ -9,7 +9,7 @@ use crate::trace::schema::{Document, Hop, Path, Responder};
 
 /// A path as it is shown: without what lies behind its end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lane<'a> {
+pub(crate) struct Lane<'a> {
     /// The path.
     pub path: &'a Path,
     /// The hop that refuses, if nothing but refusals came from behind it: every probe with a higher TTL was stopped by
@@ -104,7 +104,7 @@ impl<'a> Lane<'a> {
 
 /// One row of a table: a TTL and one address seen there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     /// The TTL.
     pub ttl: u8,
     /// Who answered there: the first path's responder, where several paths have the address.
@@ -114,7 +114,7 @@ pub(super) struct Row<'a> {
 }
 
 /// The rows that a set of paths makes: each TTL, each address seen there, in order of appearance.
-pub(super) fn rows<'a>(lanes: &[Lane<'a>]) -> Vec<Row<'a>> {
+pub(crate) fn rows<'a>(lanes: &[Lane<'a>]) -> Vec<Row<'a>> {
     let last = lanes.iter().filter_map(|lane| lane.last).max().unwrap_or(0);
     let first = lanes.iter().filter_map(|lane| lane.path.hops.first()).map(|hop| hop.ttl).min().unwrap_or(1);
     let mut rows: Vec<Row<'a>> = Vec::new();
@@ -134,7 +134,7 @@ pub(super) fn rows<'a>(lanes: &[Lane<'a>]) -> Vec<Row<'a>> {
 
 /// What a path shows in a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     /// Nothing: the path does not have the TTL, or another address answered there.
     Empty,
     /// Nobody answered.
@@ -152,7 +152,7 @@ pub(super) enum Cell<'a> {
 }
 
 /// What `lane` shows in `row`.
-pub(super) fn cell<'a>(lane: &Lane<'a>, row: &Row<'_>) -> Cell<'a> {
+pub(crate) fn cell<'a>(lane: &Lane<'a>, row: &Row<'_>) -> Cell<'a> {
     let Some(hop) = lane.hop(row.ttl) else { return Cell::Empty };
     let sent = hop.sent.unwrap_or(0);
     let is_row = |one: &&Responder| row.responder.is_some_and(|row| same(row, one));
@@ -165,7 +165,7 @@ pub(super) fn cell<'a>(lane: &Lane<'a>, row: &Row<'_>) -> Cell<'a> {
 
 /// Behind which TTL the target's path ends while the reference's goes on: the last hop proven reached, and the first
 /// proven not reached.
-pub(super) fn stop(document: &Document) -> Option<(u8, Option<u8>)> {
+pub(crate) fn stop(document: &Document) -> Option<(u8, Option<u8>)> {
     let verdict = document.verdict.as_ref()?;
     let lost = !matches!(
         verdict.kind.as_str(),
@@ -178,14 +178,14 @@ pub(super) fn stop(document: &Document) -> Option<(u8, Option<u8>)> {
 }
 
 /// Behind which row the target's path ends while the reference's goes on.
-pub(super) fn parting(document: &Document, rows: &[Row<'_>]) -> Option<usize> {
+pub(crate) fn parting(document: &Document, rows: &[Row<'_>]) -> Option<usize> {
     let (after, _) = stop(document)?;
     let shown = rows.iter().filter(|row| row.ttl <= after).count();
     (shown < rows.len()).then_some(shown)
 }
 
 /// All replies of a responder. A saved document may hold any numbers: the sum stops at the greatest.
-pub(super) fn replies(responder: &Responder) -> u32 {
+pub(crate) fn replies(responder: &Responder) -> u32 {
     let counts = &responder.replies;
     [
         counts.time_exceeded,
@@ -201,12 +201,12 @@ pub(super) fn replies(responder: &Responder) -> u32 {
 }
 
 /// The replies that refuse.
-pub(super) fn refusals(responder: &Responder) -> u32 {
+pub(crate) fn refusals(responder: &Responder) -> u32 {
     responder.replies.unreachable.iter().fold(0, |sum, row| sum.saturating_add(row.count))
 }
 
 /// What the replies were, where they were no time exceeded: traceroute's marks, and the names of TCP answers.
-pub(super) fn marks(responder: &Responder) -> Vec<String> {
+pub(crate) fn marks(responder: &Responder) -> Vec<String> {
     let counts = &responder.replies;
     let mut marks: Vec<String> =
         counts.unreachable.iter().take(8).map(|row| mark(row.icmp_type, row.code)).collect();
@@ -238,7 +238,7 @@ fn mark(icmp_type: u8, code: u8) -> String {
 }
 
 /// The address of a row; where an imported file hides it, the name, and where nobody answered a star.
-pub(super) fn address_text(row: &Row<'_>) -> String {
+pub(crate) fn address_text(row: &Row<'_>) -> String {
     let name = || match row.responder {
         Some(one) => {
             one.name.as_deref().map_or_else(|| "?".to_owned(), |name| clip_to(name, 40).into_owned())
@@ -255,7 +255,7 @@ fn same(one: &Responder, other: &Responder) -> bool {
 
 /// The origin AS of a responder in a word: `AS64500`, `AS64500+1`, `IXP`, `private`; `(AS64500)` is what an imported file claims of
 /// an address that it hides.
-pub(super) fn asn_text(responder: Option<&Responder>) -> String {
+pub(crate) fn asn_text(responder: Option<&Responder>) -> String {
     let Some(responder) = responder else { return String::new() };
     match responder.asns.as_slice() {
         [] if responder.address.is_none() && !responder.claims.is_empty() => {
@@ -273,7 +273,7 @@ pub(super) fn asn_text(responder: Option<&Responder>) -> String {
 }
 
 /// The network of a responder in words, with the labels it came through; foreign text, not yet escaped.
-pub(super) fn network(responder: Option<&Responder>) -> String {
+pub(crate) fn network(responder: Option<&Responder>) -> String {
     let Some(responder) = responder else { return String::new() };
     let name = clip(responder.as_name.as_deref().unwrap_or_default());
     let name = match responder.asns.is_empty() || responder.kind != "ixp" {
@@ -289,12 +289,12 @@ pub(super) fn network(responder: Option<&Responder>) -> String {
 }
 
 /// Milliseconds in a few characters.
-pub(super) fn short(milliseconds: f64) -> String {
+pub(crate) fn short(milliseconds: f64) -> String {
     if milliseconds < 99.95 { format!("{milliseconds:.1}") } else { format!("{milliseconds:.0}") }
 }
 
 /// At most `room` columns of `text`.
-pub(super) fn shorten(text: &str, room: usize) -> String {
+pub(crate) fn shorten(text: &str, room: usize) -> String {
     let width = |character: char| character.width().unwrap_or(0);
     if text.chars().map(width).sum::<usize>() <= room {
         return text.to_owned();

@@ -93,7 +93,7 @@ pub(super) fn service(protocol: &str, port: Option<u16>) -> String {
 }
 
 /// A reference as it is named beside the target: where size is in question it is the same host by small packets.
-pub(super) fn beside(path: &Path) -> String {
+pub(crate) fn beside(path: &Path) -> String {
     path.size.map_or_else(|| endpoint(path), |size| format!("the same by packets of {size} bytes"))
 }
 
@@ -121,7 +121,7 @@ pub(super) fn host(path: &Path) -> String {
 }
 
 /// The target with its service: `mx1.example (192.0.2.1) TCP port 25`.
-pub(super) fn target(document: &Document) -> String {
+pub(crate) fn target(document: &Document) -> String {
     let service = service(document.protocol.as_deref().unwrap_or_default(), document.port);
     let mut text = document
         .target
@@ -265,7 +265,7 @@ pub(super) fn accused(verdict: &Verdict) -> Vec<String> {
 }
 
 /// One line that names the kind and the ASes: `LOST INSIDE AS8359 (MTS PJSC)`.
-pub(super) fn title(verdict: &Verdict) -> String {
+pub(crate) fn title(verdict: &Verdict) -> String {
     titled(&verdict.kind, &accused(verdict), verdict.reason.as_deref())
 }
 
@@ -315,7 +315,7 @@ pub(super) fn title_of(runs: &Runs) -> String {
 
 /// How a verdict is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Well,
     /// Packets are lost or turned away, and it is known where.
     Loss,
@@ -323,7 +323,7 @@ pub(super) enum Tone {
 }
 
 /// The colour of a verdict's title.
-pub(super) fn tone(verdict: &Verdict) -> Tone {
+pub(crate) fn tone(verdict: &Verdict) -> Tone {
     match verdict.kind.as_str() {
         "reachable" => Tone::Well,
         "inconclusive"
@@ -977,7 +977,7 @@ pub(super) fn joint_facts(conclusion: &Value) -> Vec<(String, String)> {
     facts
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     // Rounding up to 100 % would claim what no measurement gives.
     if percent > 99.9 { ">99.9 %".to_owned() } else { format!("{:.1} %", (percent * 10.0).floor() / 10.0) }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::path::{Atlas, Neighbours, Origins, Path, path_as_traced, paths};
 use crate::probe::scout::Scout;
 use crate::probe::{Engine, Guide, Plan, PlanError, Wire, WireFault, carry_on, drive};
-use crate::trace::{Advice, DestinationId, End, Moment, Probe, Role, Run, WallTime};
+use crate::trace::{Advice, DestinationId, End, Moment, Need, Probe, Role, Run, WallTime};
 use crate::verdict::{Judgment, Question, Reason, Verdict, judge};
 
 use lesson::Lesson;
@@ -36,6 +36,8 @@ pub struct Glimpse<'a> {
     pub now: Moment,
     /// The verdict as it stands; `None` while the paths are being looked at.
     pub verdict: Option<&'a Verdict>,
+    /// What it needs, most wanted first; empty while it only waits, or where something else is measured.
+    pub needs: &'a [Need],
     /// A reference is being searched for, and `run` is the record of the search.
     pub searching: bool,
 }
@@ -152,8 +154,8 @@ pub fn trace(
     let engine = Engine::new(plan, started_at)?;
     let scout = Scout { reach: 1, queries, stops_at_refusal: true, far: None };
     let mut guide = |run: &Run, now: Moment| {
-        observer(&Glimpse { run, now, verdict: None, searching: false });
         let progress = scout.progress(run, now);
+        observer(&Glimpse { run, now, verdict: None, needs: &progress.needs, searching: false });
         // A path without a comparison decides nothing early: every hop is waited for.
         let settled = run.probes.iter().all(|probe| !probe.was_sent() || probe.is_settled());
         let unresolved = unresolved_until(run).filter(|until| *until > now);
@@ -258,8 +260,8 @@ impl Look {
         let progress = part.unwrap_or_else(|| self.scout.progress(run, now));
         self.looked |= progress.ripe;
         if !self.looked {
-            observer(&Glimpse { run, now, verdict: None, searching: false });
             let needs = [progress.needs, progress.beside].concat();
+            observer(&Glimpse { run, now, verdict: None, needs: &needs, searching: false });
             return Advice { needs, ..Advice::default() };
         }
         let (target, references) = paths(run, atlas);
@@ -292,13 +294,13 @@ impl Look {
         {
             let needs = Scout::follow(run, id);
             if !needs.is_empty() {
-                observer(&Glimpse { run, now, verdict: None, searching: false });
+                observer(&Glimpse { run, now, verdict: None, needs: &needs, searching: false });
                 return Advice { needs, ..Advice::default() };
             }
         }
         let judgment = judge(&question);
-        observer(&Glimpse { run, now, verdict: Some(&judgment.verdict), searching: false });
         let Judgment { verdict, mut advice } = judgment;
+        observer(&Glimpse { run, now, verdict: Some(&verdict), needs: &advice.needs, searching: false });
         if !progress.beside.is_empty() {
             advice.needs.extend(progress.beside);
             advice.decided = false;

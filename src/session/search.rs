@@ -390,7 +390,7 @@ pub(super) fn search(
         };
         let asking = Asking { candidates: &candidates, target: target.address };
         let mut guide = |run: &Run, now: Moment| {
-            observer(&Glimpse { run, now, verdict: None, searching: true });
+            observer(&Glimpse { run, now, verdict: None, needs: &[], searching: true });
             asking.advise(run)
         };
         let mut shared = Shared { wire, engine };

@@ -20,6 +20,8 @@ mod import_misc;
 mod import_text;
 mod joint;
 mod laws;
+#[cfg(feature = "live")]
+mod live;
 mod mail;
 /// Shared with the benches, as `prefixes` is.
 #[path = "../../benches/support/mmdb.rs"]

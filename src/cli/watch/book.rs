@@ -10,7 +10,7 @@ use crate::report::{Document, safe};
 use crate::trace::WallTime;
 use crate::watch::change::Limits;
 use crate::watch::history::{HistoryError, Made, Retention, Target};
-use crate::watch::{Event, History, Series, Sighting, Subject};
+use crate::watch::{Event, History, Series, Sighting, Standing, Subject};
 
 /// Most runs that wait for the disk: more than a month at five minutes, some 200 MB.
 const MOST: usize = 10_000;
@@ -84,6 +84,13 @@ impl Book {
     /// The state of a target's test.
     pub fn series(&self, which: usize) -> &Series {
         &self.targets[which].series
+    }
+
+    /// What the last so many runs of a target showed, oldest first; as far as the history tells.
+    pub fn last(&self, which: usize, most: usize) -> Vec<Standing> {
+        // Whoever only looks on is not told of a history that cannot be read: the next run is put there, and then it is.
+        let runs = self.history.entries(&self.targets[which]).unwrap_or_default();
+        runs[runs.len().saturating_sub(most)..].iter().map(|run| run.standing).collect()
     }
 
     pub fn subject(&self, which: usize) -> &Subject {

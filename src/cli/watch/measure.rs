@@ -18,9 +18,11 @@ use crate::cli::failure::{Failure, no_thread};
 use crate::cli::live::{self, Data, Files, Live, Socket};
 use crate::cli::names::Names;
 use crate::cli::opt_out::OptOut;
+use crate::cli::progress::Progress;
 use crate::cli::request::{self, Endpoint, Request};
 use crate::cli::seek::Seeking;
 use crate::cli::simulated;
+use crate::cli::view::{Handle, slowed};
 use crate::net::{Family, Footing, privilege};
 use crate::report::{self, Document, Session};
 use crate::session::{self};
@@ -42,6 +44,13 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
+/// When a run begins, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct When {
+    pub wall: WallTime,
+    pub since_boot: Duration,
+}
+
 /// Where runs come from.
 pub enum Source {
     /// This machine's network.
@@ -60,10 +69,10 @@ impl Source {
     }
 
     /// Measures one of them, the `turn`th run of all.
-    pub fn measure(&self, which: usize, turn: u64, at: WallTime, since_boot: Duration) -> Outcome {
+    pub fn measure(&self, which: usize, turn: u64, when: When, view: Option<&Handle>) -> Outcome {
         match self {
-            Self::Live(live) => live.measure(which, since_boot),
-            Self::Simulated(script) => script.measure(turn, at),
+            Self::Live(live) => live.measure(which, when.since_boot, view),
+            Self::Simulated(script) => script.measure(turn, when.wall, view),
         }
     }
 }
@@ -143,12 +152,12 @@ impl LiveSource {
         Ok(Self { words: words_of_run, compared, data, opt_out, aims, opener: Mutex::new(opener) })
     }
 
-    fn measure(&self, which: usize, since_boot: Duration) -> Outcome {
+    fn measure(&self, which: usize, since_boot: Duration, view: Option<&Handle>) -> Outcome {
         let aim = &self.aims[which];
         let begun = crate::net::Clock::start().started_at();
         let mut session = Session::default();
         session.vantage.label.clone_from(&aim.probing.label);
-        self.try_to(aim, since_boot, &mut session).unwrap_or_else(|failure| {
+        self.try_to(which, since_boot, &mut session, view).unwrap_or_else(|failure| {
             let port = aim.subject.port;
             let (protocol, _) = request::protocol(&aim.probing).unwrap_or((Protocol::Tcp, port));
             let mut document = report::failure(&session, protocol, port, failure.schema());
@@ -159,7 +168,14 @@ impl LiveSource {
         })
     }
 
-    fn try_to(&self, aim: &Aim, since_boot: Duration, known: &mut Session) -> Result<Outcome, Failure> {
+    fn try_to(
+        &self,
+        which: usize,
+        since_boot: Duration,
+        known: &mut Session,
+        view: Option<&Handle>,
+    ) -> Result<Outcome, Failure> {
+        let aim = &self.aims[which];
         let names = Names::by(&aim.probing.dns)?;
         // A panic in another run leaves nothing half-done in here.
         let mut memory = aim.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -179,6 +195,8 @@ impl LiveSource {
         let search = seeking.search.as_ref().filter(|search| due || search.known.is_some());
         let confidence = self.words.confidence;
         let footing = Footing::of(&wire);
+        let watcher = view.map(|view| view.watcher(which, &grounds, plan.budget, Some(confidence)));
+        let mut progress = Progress::viewed(watcher, || Progress::new(true));
         let found = session::diagnose_searching(
             plan.clone(),
             started_at,
@@ -186,8 +204,10 @@ impl LiveSource {
             &grounds,
             confidence,
             search,
-            &mut |_| {},
-        )?;
+            &mut |glimpse| progress.see(glimpse),
+        );
+        progress.end();
+        let found = found?;
         if found.search.is_some() {
             memory.searched = Some(since_boot);
         }
@@ -309,6 +329,7 @@ fn as_diagnose(words: &Watch) -> Diagnose {
         spf: None,
         url: None,
         app: None,
+        live: args::Live::default(),
         keeping: Keeping { bundle: None, redact: false, sign: None },
         probing: words.probing.clone(),
         output: Output { json: false, format: None, output: None, color: args::When::Never, verbose: 0 },
@@ -378,15 +399,15 @@ impl Script {
         &self.phases[self.phases.len() - 1].0
     }
 
-    fn measure(&self, turn: u64, at: WallTime) -> Outcome {
-        self.try_to(turn, at).unwrap_or_else(|failure| {
+    fn measure(&self, turn: u64, at: WallTime, view: Option<&Handle>) -> Outcome {
+        self.try_to(turn, at, view).unwrap_or_else(|failure| {
             let session = Session::default();
             let document = report::failure(&session, Protocol::Tcp, self.subject.port, failure.schema());
             Outcome { document, at, failure: Some(failure) }
         })
     }
 
-    fn try_to(&self, turn: u64, at: WallTime) -> Result<Outcome, Failure> {
+    fn try_to(&self, turn: u64, at: WallTime, view: Option<&Handle>) -> Result<Outcome, Failure> {
         let topology = self.topology(turn);
         let wrong = |error: crate::sim::NetworkError| Failure::input(error.to_string(), error.hint());
         let seed = self.seed.wrapping_add(turn);
@@ -395,15 +416,19 @@ impl Script {
         let origins = simulated::origins(topology);
         let search = simulated::search(topology, &mut network);
         let confidence = self.confidence;
+        let watcher = view.map(|view| view.watcher(0, &origins, plan.budget, Some(confidence)));
+        let mut progress = Progress::viewed(watcher, || Progress::new(true));
         let found = session::diagnose_searching(
             plan,
             at,
-            &mut network,
+            &mut slowed(&mut network, view),
             &origins,
             confidence,
             search.as_ref(),
-            &mut |_| {},
-        )?;
+            &mut |glimpse| progress.see(glimpse),
+        );
+        progress.end();
+        let found = found?;
         let known = simulated::session(found.run.source, &origins, at);
         Ok(Outcome { document: diagnose::document(&known, &found, false, None), at, failure: None })
     }

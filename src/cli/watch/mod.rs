@@ -10,14 +10,17 @@
 //! * `deliver`: events to a command and a webhook, off the loop
 //! * `serve`: figures over HTTP, to whoever asks decently
 //! * `show`: `watch report` and `watch export`
+//! * `look`: what the live view tells of each target
 
 mod book;
 mod deliver;
+mod look;
 mod measure;
 mod serve;
 mod show;
 mod words;
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -26,10 +29,12 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::args;
 use super::demo;
 use super::exit::Exit;
 use super::failure::{Failure, no_thread};
 use super::output;
+use super::view::Stage;
 use crate::net::{self, Clock};
 use crate::report::safe;
 use crate::trace::WallTime;
@@ -40,7 +45,8 @@ use crate::watch::{Event, Sighting, Standing};
 
 use book::Book;
 use deliver::Deliverer;
-use measure::{LiveSource, Outcome, Script, Source};
+use look::Look;
+use measure::{LiveSource, Outcome, Script, Source, When};
 use words::WatchCommand;
 pub use words::{EXPLAINED, Watch};
 
@@ -167,9 +173,12 @@ struct Loop<'a> {
     deliverer: Deliverer,
     metrics: Metrics,
     page: serve::Page,
+    /// The live view.
+    look: Option<Look>,
 }
 
 fn run(words: &Watch) -> Result<Exit, Failure> {
+    let stage = Stage::open(words.live.wanted(), args::When::Auto);
     let source = match &words.simulate {
         Some(script) => Source::Simulated(Script::parse(script, words)?),
         None if words.interval < SHORTEST => {
@@ -210,6 +219,7 @@ fn run(words: &Watch) -> Result<Exit, Failure> {
         deliverer,
         metrics,
         page,
+        look: None,
     };
     output::talk(&format!(
         "watching {} every {} s; {} runs in a row decide; history: {}",
@@ -224,6 +234,9 @@ fn run(words: &Watch) -> Result<Exit, Failure> {
         limits.row(),
         safe(&path.display().to_string())
     ));
+    if let Some(stage) = stage {
+        watching.look = Some(Look::begin(stage, &watching.source.subjects(), &watching.book)?);
+    }
     watching.run()
 }
 
@@ -247,6 +260,7 @@ impl Loop<'_> {
                 break;
             }
             let began = self.time.since_boot()?;
+            self.show(Some(which), began);
             let (outcome, stop) = match self.measure(which, turn, began)? {
                 Ended::Over(outcome, stop) => (outcome, stop),
                 Ended::Abandoned => return Ok(Exit::Ok),
@@ -286,6 +300,9 @@ impl Loop<'_> {
         if self.words.verbose > 0 {
             self.say(which, &sighting, &document);
         }
+        if let Some(look) = &mut self.look {
+            look.ran(which, sighting.standing);
+        }
         let put = self.book.put(which, &self.limits, sighting, document);
         if let Time::Simulated(now) = &mut self.time {
             *now += Duration::from_secs_f64(seconds.clamp(0.0, 3600.0));
@@ -301,7 +318,18 @@ impl Loop<'_> {
             self.book.forget(retention, self.time.wall());
         }
         self.publish();
+        self.show(None, now);
         Ok(())
+    }
+
+    /// Tells the view, if there is one, how each target stands.
+    fn show(&self, running: Option<usize>, now: Duration) {
+        let Some(look) = &self.look else { return };
+        let simulated = matches!(self.time, Time::Simulated(_));
+        for (which, schedule) in self.schedules.iter().enumerate() {
+            let due = (!simulated && running != Some(which)).then(|| schedule.due().saturating_sub(now));
+            look.tell(which, self.book.series(which), due, running == Some(which));
+        }
     }
 
     fn say(&self, which: usize, sighting: &Sighting, document: &crate::report::Document) {
@@ -351,11 +379,12 @@ impl Loop<'_> {
 
     /// One run on a thread of its own.
     fn measure(&mut self, which: usize, turn: u64, began: Duration) -> Result<Ended, Failure> {
-        let (source, at) = (Arc::clone(&self.source), self.time.wall());
+        let (source, when) = (Arc::clone(&self.source), When { wall: self.time.wall(), since_boot: began });
+        let view = self.look.as_ref().map(Look::handle);
         let (done, mut answer) = oneshot::channel();
         let run = move || {
             // Nobody waits any more after a second signal.
-            let _ = done.send(source.measure(which, turn, at, began));
+            let _ = done.send(source.measure(which, turn, when, view.as_ref()));
         };
         thread::Builder::new().name("run".into()).spawn(run).map_err(|error| no_thread(&error))?;
         let mut stop = false;
@@ -378,17 +407,27 @@ impl Loop<'_> {
     /// Tells of a change: standard output at once, the rest off the loop.
     fn tell(&mut self, event: &Event) -> Result<(), Failure> {
         let json = self.words.json;
+        if self.look.is_some() && std::io::stdout().is_terminal() {
+            // The picture is there now; the lines follow when it is over.
+            let line = if json { serde_json::to_string(event).unwrap_or_default() } else { event.sentence() };
+            output::talk(&line);
+        } else {
+            Self::print(event, json)?;
+        }
+        if !self.deliverer.hand(event) {
+            self.book.told(event.id);
+        }
+        Ok(())
+    }
+
+    fn print(event: &Event, json: bool) -> Result<(), Failure> {
         output::stdout(|out| match json {
             true => {
                 serde_json::to_writer(&mut *out, event)?;
                 writeln!(out)
             }
             false => writeln!(out, "{}", event.sentence()),
-        })?;
-        if !self.deliverer.hand(event) {
-            self.book.told(event.id);
-        }
-        Ok(())
+        })
     }
 
     /// Events that everybody was told of.
@@ -413,6 +452,7 @@ impl Loop<'_> {
     }
 
     fn finish(&mut self) -> Result<Exit, Failure> {
+        self.look = None;
         let signals = &mut self.signals;
         let delivered = self.deliverer.finish(&mut || signals.wait(Duration::from_millis(50)));
         self.hear();

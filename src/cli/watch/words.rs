@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 
-use crate::cli::args::{Probing, confidence};
+use crate::cli::args::{Live, Probing, confidence};
 use crate::watch::history::Retention;
 
 /// Where metrics are served unless another place is named.
@@ -97,6 +97,8 @@ pub struct Watch {
     pub real_time: bool,
     #[command(flatten)]
     pub probing: Probing,
+    #[command(flatten)]
+    pub live: Live,
     /// Print each event as a line of JSON
     #[arg(long)]
     pub json: bool,
