@@ -157,5 +157,5 @@ fn the_unit_and_the_scripts_speak_of_the_same_places() {
     words.extend(["--json", "--history", "/var/lib/lasthop-watch/x.db"].map(str::to_owned));
     words.extend(set("OPTIONS="));
     #[cfg(feature = "watch")]
-    lasthop::cli::accepts(words).unwrap();
+    lasthop::cli::accepts(words.into_iter().map(Into::into)).unwrap();
 }
