@@ -85,7 +85,9 @@ impl<'a> Around<'a> {
                 found.get_or_insert_default().extend(seen.into_iter().flatten());
             }
             // A single router that shows another's address is next to the change.
-            if let Some(between) = self.between(lane, at).filter(|_| at <= before) {
+            if at <= before
+                && let Some(between) = self.between(lane, at)
+            {
                 found.get_or_insert_default().extend(between);
             }
         }
@@ -219,8 +221,7 @@ impl<'a> Lane<'a> {
     /// Who may own the router at place `at`: whose its address is, and the next network if that is another.
     fn own(&self, at: usize) -> BTreeSet<u32> {
         let here = owners(self.hops[at]);
-        let next = self.hops[at + 1..].iter().map(|hop| owners(hop)).find(|asns| !asns.is_empty());
-        let next = next.unwrap_or(self.destination.as_slice());
+        let next = self.next_owned(at + 1).map_or(self.destination.as_slice(), |at| owners(self.hops[at]));
         let mut own: BTreeSet<u32> = here.iter().copied().collect();
         if here.is_empty() {
             let before = self.hops[..at].iter().rev().map(|hop| owners(hop)).find(|asns| !asns.is_empty());
@@ -278,6 +279,8 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
     }
     let mut best: Option<(bool, BTreeSet<u32>, Option<IpAddr>)> = None;
     let mut gap = false;
+    // What one reference shows to be open is no less so because another's path does not show it.
+    let mut opened: HashMap<IpAddr, BTreeSet<u32>> = HashMap::new();
     for reference in references {
         let lane = Lane::of(reference, destination);
         let Some(k) = lane.hops.iter().position(|hop| hop.ttl == last.ttl) else { continue };
@@ -304,6 +307,9 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
         let end = lane.next_change(m);
         let unseen = around.unseen(&lane, k, m);
         let hidden = unseen.is_some() || lane.hides(k, end);
+        if let (true, Some(at), Some(unseen)) = (same, before, &unseen) {
+            opened.entry(at).or_default().extend(unseen);
+        }
         asns.extend(unseen.into_iter().flatten());
         let firm = same && probes >= SILENT && !hidden && !asns.is_empty();
         best = match best {
@@ -320,6 +326,10 @@ pub fn bounds(target: &Path, references: &[&Path], destination: Option<u32>, aro
             (found.firm, found.asns, found.before, found.gap) = (firm, asns, before, gap)
         }
         None => found.asns.extend(&here),
+    }
+    if let Some(unseen) = found.before.and_then(|at| opened.get(&at)) {
+        found.firm = false;
+        found.asns.extend(unseen);
     }
     found.crossed.retain(|asn| !found.asns.contains(asn));
     found

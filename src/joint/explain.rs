@@ -15,7 +15,8 @@ const TOGETHER: i64 = 24 * 3600;
 const CLEARED_ELSEWHERE: f64 = 0.9;
 /// No attribution is surer (the contract's limit).
 const SUREST: f64 = 0.98;
-/// Up to so many networks the smallest set is searched for; beyond, the one that explains the most comes first.
+/// Up to so many networks the smallest set is searched for; beyond, the one that explains the most comes first. Nor are more than
+/// so many told that would each explain some of what one does.
 const EXACT: usize = 40;
 
 /// Something that the conclusion does not rest on, and that its reader has to know.
@@ -213,21 +214,23 @@ pub fn explain(seen: &Seen) -> Explained {
         let of: Vec<&&Family<'_>> = chosen.iter().filter(|one| own.contains(&one.sighting.run)).collect();
         let carries = |asn: &u32| of.iter().find_map(|one| one.carries.get(asn).copied());
         let instead = instead(part, &chosen);
-        doubts.extend(instead.iter().map(|one| Doubt::OrEach(part.asns.clone(), one.each.clone())));
         let clear: BTreeSet<u32> = part.asns.iter().copied().filter(|asn| carries(asn).is_some()).collect();
-        if clear.len() == part.asns.len() {
-            // Whoever it is carries packets from elsewhere as well: a device of it, not all of it.
-            doubts.extend(clear.iter().filter_map(|asn| Some(Doubt::AlsoCarries(*asn, carries(asn)?))));
-            if let Some(instead) = instead {
-                part.asns = instead.all;
-                widened = true;
-            }
-        } else if of.iter().all(|one| one.far_side) {
+        // Whoever it is carries packets from elsewhere as well: a device of it, not all of it.
+        let everybody = clear.len() == part.asns.len();
+        if !everybody && of.iter().all(|one| one.far_side) {
             part.asns.retain(|asn| !clear.contains(asn));
             doubts.extend(clear.iter().map(|asn| Doubt::OnlyElsewhere(*asn)));
             excluded.extend(clear);
         } else {
             doubts.extend(clear.iter().filter_map(|asn| Some(Doubt::AlsoCarries(*asn, carries(asn)?))));
+        }
+        if let Some(Instead { each, all }) = instead {
+            if !each.is_empty() {
+                doubts.insert(Doubt::OrEach(part.asns.clone(), each));
+            }
+            if everybody {
+                (part.asns, widened) = (all, true);
+            }
         }
     }
     for family in families.iter().filter(|one| !one.sighting.bounds.firm) {
@@ -242,7 +245,8 @@ pub fn explain(seen: &Seen) -> Explained {
     }
     // The strongest failing piece of each part is needed, and the proof that the target is alive where no verdict stands alone.
     let best = |part: &Part| {
-        chosen.iter().filter(|one| part.runs.contains(&one.sighting.run)).map(|one| one.sighting.grade).max()
+        let own = |one: &&&Family<'_>| part.runs.binary_search(&one.sighting.run).is_ok();
+        chosen.iter().filter(own).map(|one| one.sighting.grade).max()
     };
     let mut grade = parts.iter().filter_map(best).min();
     if needed_clearing || chosen.iter().all(|one| !one.sighting.judged) {
@@ -353,7 +357,7 @@ fn smallest(families: &[&Family<'_>]) -> Vec<Part> {
     }
     let sets: BTreeSet<&BTreeSet<u32>> = families.iter().map(|one| one.asns).collect();
     let sets: Vec<&BTreeSet<u32>> = sets.into_iter().collect();
-    let chosen = hitting(&sets);
+    let chosen = hitting(&sets, usize::MAX).unwrap_or_default();
     let ranks: BTreeMap<u32, usize> = chosen.iter().enumerate().map(|(rank, asn)| (*asn, rank)).collect();
     // Each run belongs to the first that explains it. But whoever explains all that nobody else of the chosen does could stand in
     // the place of one of them: what others explain as well says nothing of it.
@@ -376,9 +380,9 @@ fn smallest(families: &[&Family<'_>]) -> Vec<Part> {
 
 /// Who explains what a part does, each some of it.
 struct Instead {
-    /// The fewest of them.
+    /// The fewest of them; empty where they are too many to be told.
     each: Vec<u32>,
-    /// All that any of the runs allows, the part's own among them.
+    /// All that any of the runs allows, the part's own among them; of too many, the part's own and the fewest.
     all: Vec<u32>,
 }
 
@@ -394,19 +398,18 @@ fn instead(part: &Part, families: &[&Family<'_>]) -> Option<Instead> {
     if others.iter().any(BTreeSet::is_empty) {
         return None;
     }
-    let all: BTreeSet<u32> = others.iter().flatten().chain(&part.asns).copied().collect();
-    // So many, each with a block of its own, are no explanation beside one.
-    if all.len() > EXACT {
-        return None;
-    }
     let distinct: BTreeSet<&BTreeSet<u32>> = others.iter().collect();
-    let mut each = hitting(&distinct.into_iter().collect::<Vec<_>>());
+    let mut each = hitting(&distinct.into_iter().collect::<Vec<_>>(), EXACT).unwrap_or_default();
     each.sort_unstable();
+    let mut all: BTreeSet<u32> = others.iter().flatten().chain(&part.asns).copied().collect();
+    if all.len() > EXACT {
+        all = part.asns.iter().chain(&each).copied().collect();
+    }
     Some(Instead { each, all: all.into_iter().collect() })
 }
 
-/// A smallest hitting set of `sets`, those that hit the most first.
-fn hitting(sets: &[&BTreeSet<u32>]) -> Vec<u32> {
+/// A smallest hitting set of `sets`, those that hit the most first; `None` if it has more than `most`.
+fn hitting(sets: &[&BTreeSet<u32>], most: usize) -> Option<Vec<u32>> {
     let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
     for asn in sets.iter().flat_map(|set| set.iter()) {
         *counts.entry(*asn).or_default() += 1;
@@ -418,14 +421,14 @@ fn hitting(sets: &[&BTreeSet<u32>]) -> Vec<u32> {
         for (at, one) in asns.iter().enumerate() {
             for two in &asns[at + 1..] {
                 if hits(&[*one, *two]) {
-                    return vec![*one, *two];
+                    return Some(vec![*one, *two]);
                 }
             }
         }
         for (at, one) in asns.iter().enumerate() {
             for (next, two) in asns.iter().enumerate().skip(at + 1) {
                 if let Some(three) = asns[next + 1..].iter().find(|three| hits(&[*one, *two, **three])) {
-                    return vec![*one, *two, *three];
+                    return Some(vec![*one, *two, *three]);
                 }
             }
         }
@@ -441,7 +444,10 @@ fn hitting(sets: &[&BTreeSet<u32>]) -> Vec<u32> {
     loop {
         let left = counts.iter().filter(|(_, count)| **count > 0);
         let best = left.max_by_key(|(asn, count)| (**count, std::cmp::Reverse(**asn)));
-        let Some(best) = best.map(|(asn, _)| *asn) else { return chosen };
+        let Some(best) = best.map(|(asn, _)| *asn) else { return Some(chosen) };
+        if chosen.len() == most {
+            return None;
+        }
         for place in of.get(&best).into_iter().flatten() {
             if !std::mem::replace(&mut hit[*place], true) {
                 for asn in sets[*place] {

@@ -265,6 +265,30 @@ fn open_borders_are_listed_whole() {
     assert!([200, 300].iter().all(|asn| joint.asns.contains(asn)), "{joint:#?}");
 }
 
+/// Of another tool's traces as well, whichever reference comes first.
+#[test]
+fn a_border_that_one_reference_opens_is_not_closed_by_another() {
+    let text = |label: &str, host: &str, hops: &str, reached| {
+        run(label, Some("traceroute"), path(host, None, hops, reached), Value::Null)
+    };
+    let near = "203.0.113.1=500 203.0.113.2=500";
+    let (one, other) = ("192.0.2.200", "185.70.40.103");
+    let fails = text("a", TARGET, &format!("{near} * * * *"), false);
+    // Nobody else's path shows what is behind 200 here; there, others come to it through one network more.
+    let elsewhere = text("a", one, &format!("{near} 192.0.2.1=200 192.0.2.5=200 192.0.2.200=777"), true);
+    let beside = text("a", other, &format!("{near} 192.0.2.1=200 192.0.2.5=200 185.70.40.103=19905"), true);
+    let works =
+        text("b", TARGET, "198.51.100.1=501 198.51.100.5=300 192.0.2.77=201 185.70.40.101=19905", true);
+    let hints = Hints { references: vec![one.to_owned(), other.to_owned()], ..Hints::default() };
+    let firm = |runs: &[Document]| {
+        let joint = conclude(runs, &hints).unwrap();
+        joint.matrix.iter().find(|cell| cell.state == State::Stops).unwrap().firm
+    };
+    assert!(firm(&[fails.clone(), elsewhere.clone(), works.clone()]));
+    assert!(!firm(&[fails.clone(), elsewhere.clone(), beside.clone(), works.clone()]));
+    assert!(!firm(&[fails, beside, elsewhere, works]));
+}
+
 #[test]
 fn nobody_on_the_way_is_named_for_a_host_that_is_silent_everywhere() {
     let all = "203.0.113.1=57681 203.0.113.5=8359 192.0.2.13=19905 *";
@@ -378,12 +402,32 @@ fn ten_thousand_places_are_one_question() {
         });
     }
     assert_eq!(conclusion(&runs).asns, [8359]);
-    // Nor are they more if it carries some: thousands that each drop at the same neighbour are no explanation.
+    // If it carries some, nobody is accused: thousands that were all ordered to drop are not told one by one.
     let through = "198.51.100.1=49063 203.0.113.77=8359 192.0.2.13=19905 185.70.40.101=19905";
     runs.push(own("one more", "reachable", &[], through));
     let joint = conclusion(&runs);
-    assert_eq!(joint.asns, [8359]);
+    assert_eq!((joint.kind, joint.asns.as_slice()), ("lost_in_as_range", &[8359][..]));
     assert!(joint.cannot_tell.iter().any(|line| line.contains("not everywhere in it")));
+}
+
+/// However many places there are: two networks explain as much as the one behind them.
+#[test]
+fn many_borders_do_not_make_the_network_behind_them_the_only_one() {
+    let fails = |number: u32| {
+        let middle = 201 + number % 2;
+        let hops = format!("203.0.113.{number}={asn} * * *", asn = 1000 + number);
+        own(&format!("probe {number}"), "lost_at_as_border", &[8359, middle, 1000 + number], &hops)
+    };
+    let through = "198.51.100.1=49063 203.0.113.77=8359 192.0.2.13=19905 185.70.40.101=19905";
+    let works = own("c", "reachable", &[], through);
+    for places in [10, 60] {
+        let runs: Vec<Document> = (1..=places).map(fails).chain([works.clone()]).collect();
+        let joint = conclusion(&runs);
+        assert_eq!(joint.kind, "lost_in_as_range", "{places}: {joint:#?}");
+        assert!([201, 202, 8359].iter().all(|asn| joint.asns.contains(asn)), "{places}: {joint:#?}");
+        let line = "AS8359 would explain all of these paths, and AS201 and AS202 would as well";
+        assert!(joint.cannot_tell.iter().any(|one| one.starts_with(line)), "{places}: {joint:#?}");
+    }
 }
 
 #[test]

@@ -195,7 +195,6 @@ fn the_story_from_text_alone() {
     assert!(set["conclusion"]["next_step"].as_str().unwrap().contains("from another network"));
 }
 
-/// A bundle is one by its content, from a pipe as well.
 /// What hundreds of places say together fits a screen or two; the rest is in the document.
 #[test]
 fn compare_of_hundreds_shows_some_and_keeps_all() {
@@ -216,6 +215,7 @@ fn compare_of_hundreds_shows_some_and_keeps_all() {
     assert_eq!(document["runs"].as_array().unwrap().len(), 150);
 }
 
+/// A bundle is one by its content, from a pipe as well.
 #[test]
 fn compare_takes_a_bundle_from_a_pipe() {
     let folder = tempfile::tempdir().unwrap();
